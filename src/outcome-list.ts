@@ -1,0 +1,82 @@
+/**
+ * What becomes of accesses, in mass: the walker's prediction and a machine's observation have the same
+ * columns, so that a verdict is a loop over two typed arrays.
+ */
+
+/**
+ * The columns that hold an answer for a record. A machine leaves out what it cannot observe; the walker
+ * knows everything.
+ */
+export const Known = {
+  /** Whether the access completes or faults. */
+  Completion: 0x01,
+  /** Of a fault: the vector (x64) or exception class (AArch64 ESR.EC). */
+  FaultClass: 0x02,
+  /** Of a fault: the error code (x64) or the fault status with its level (AArch64 ESR.xFSC). */
+  FaultStatus: 0x04,
+  /** Of a fault: all of the syndrome (x64: as FaultStatus; AArch64: every defined bit of ESR). */
+  Syndrome: 0x08,
+  /** Of a fault: CR2, FAR. */
+  FaultAddress: 0x10,
+  /** Of a completed access: where it went. */
+  PhysicalAddress: 0x20,
+  /** Of a completed access: the memory type. */
+  MemoryType: 0x40,
+  /** Of a completed access: the shareability (AArch64). */
+  Shareability: 0x80,
+} as const;
+
+/** All columns. */
+export const KNOWN_ALL = 0xff;
+
+/**
+ * Outcomes that no architecture defines, because the walk left the memory that is there. They stand in the
+ * `fault` column: as an x64 vector they would be 255, as an ESR the unallocated class 0x3f.
+ */
+export const StructuralFault = {
+  /** A table pointer leads to memory that is not there; `physicalAddress` holds the missing entry's address. */
+  TableOutsideMemory: 0xff00_0001,
+} as const;
+
+/** Whether a `fault` is one of {@link StructuralFault}. */
+export function isStructuralFault(fault: number): boolean {
+  return fault >>> 24 === 0xff;
+}
+
+/** The `fault` of an x64 exception: vector in bits 31:24, error code in bits 23:0. Never 0: no vector 0 occurs. */
+export function x64Fault(vector: number, errorCode: number): number {
+  return ((vector << 24) | errorCode) >>> 0;
+}
+export function x64Vector(fault: number): number {
+  return fault >>> 24;
+}
+export function x64ErrorCode(fault: number): number {
+  return fault & 0xff_ffff;
+}
+
+/** Columns for `length` accesses, 24 bytes each. */
+export class OutcomeList {
+  readonly length: number;
+  /** Bits of {@link Known}. */
+  readonly known: Uint8Array;
+  /** 0 = the access completes; x64: {@link x64Fault}; AArch64: ESR_ELx[31:0]; or a {@link StructuralFault}. */
+  readonly fault: Uint32Array;
+  /** CR2 / FAR of a fault; 0 otherwise (and for x64 #GP and #SS, which have none). */
+  readonly faultAddress: BigUint64Array;
+  /** Physical address of a completed access as a double (exact, ≤ 52 bits), −1 for a fault. */
+  readonly physicalAddress: Float64Array;
+  /**
+   * Memory type of a completed access. x64: the PAT type (0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC-).
+   * AArch64: the MAIR byte in bits 7:0, the shareability (0 non, 2 outer, 3 inner) in bits 9:8.
+   */
+  readonly memoryType: Uint16Array;
+
+  constructor(length: number) {
+    this.length = length;
+    this.known = new Uint8Array(length);
+    this.fault = new Uint32Array(length);
+    this.faultAddress = new BigUint64Array(length);
+    this.physicalAddress = new Float64Array(length).fill(-1);
+    this.memoryType = new Uint16Array(length);
+  }
+}
