@@ -1,0 +1,109 @@
+import type { Architecture } from '../../src/registers.ts';
+import type { MachineProvider } from '../machine.ts';
+
+/** A machine that mmucheck knows; its module is loaded when its provider is asked for, not before. */
+export interface RegisteredMachine {
+  /** "qemu-x64": the family, a hyphen, the architecture. */
+  readonly name: string;
+  readonly architecture: Architecture;
+  /** Loads the machine's module. */
+  provider(): Promise<MachineProvider>;
+}
+
+/** During development: a machine whose module is not there yet is absent. */
+async function loadProvider(
+  path: string,
+  exportName: string,
+  name: string,
+  architecture: Architecture,
+): Promise<MachineProvider> {
+  try {
+    const module: Record<string, MachineProvider | undefined> = await import(path);
+    const provider = module[exportName];
+    if (provider !== undefined) return provider;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+  }
+  return {
+    name,
+    architecture,
+    detect: async () => ({ available: false, reason: 'not built yet' }),
+    open: async () => {
+      throw new Error(`${name}: not built yet`);
+    },
+  };
+}
+
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/** Every machine, in the order of reports: the richest observer of each architecture first. */
+export const MACHINES: readonly RegisteredMachine[] = [
+  {
+    name: 'qemu-x64',
+    architecture: 'x64',
+    provider: () => loadProvider(`../../qemu/qemu-x64.${EXTENSION}`, 'qemuX64', 'qemu-x64', 'x64'),
+  },
+  {
+    name: 'unicorn-x64',
+    architecture: 'x64',
+    provider: () => loadProvider(`./unicorn/unicorn-x64.${EXTENSION}`, 'unicornX64', 'unicorn-x64', 'x64'),
+  },
+  {
+    name: 'qemu-aarch64',
+    architecture: 'aarch64',
+    provider: () =>
+      loadProvider(`../../qemu/qemu-aarch64.${EXTENSION}`, 'qemuAArch64', 'qemu-aarch64', 'aarch64'),
+  },
+  {
+    name: 'unicorn-aarch64',
+    architecture: 'aarch64',
+    provider: () =>
+      loadProvider(`./unicorn/unicorn-aarch64.${EXTENSION}`, 'unicornAArch64', 'unicorn-aarch64', 'aarch64'),
+  },
+];
+
+/** Names of machines that cannot be meant: unknown, or of another architecture than the input's. */
+export class MachineSelectionError extends Error {
+  override readonly name = 'MachineSelectionError';
+}
+
+/**
+ * The machines that `names` mean for an input of `architecture`, each once, in the order of {@link MACHINES}.
+ * A name is a machine's own ("qemu-x64") or its family's ("qemu"); no names at all mean every machine.
+ *
+ * @throws MachineSelectionError quoting the name, with the names that there are
+ */
+export function selectMachines(
+  names: readonly string[],
+  architecture: Architecture,
+): readonly RegisteredMachine[] {
+  const candidates = MACHINES.filter((machine) => machine.architecture === architecture);
+  if (names.length === 0) return candidates;
+  const selected = new Set(names.map((name) => selectMachine(name, architecture, candidates)));
+  return candidates.filter((machine) => selected.has(machine));
+}
+
+function selectMachine(
+  name: string,
+  architecture: Architecture,
+  candidates: readonly RegisteredMachine[],
+): RegisteredMachine {
+  const machine = candidates.find(
+    (candidate) => candidate.name === name || candidate.name === `${name}-${architecture}`,
+  );
+  if (machine !== undefined) return machine;
+  const other = MACHINES.find((candidate) => candidate.name === name);
+  if (other !== undefined) {
+    throw new MachineSelectionError(
+      `machine '${name}' runs ${other.architecture} tables, but the input is ${architecture}`,
+    );
+  }
+  const known = candidates.flatMap((candidate) => [familyOf(candidate), candidate.name]);
+  throw new MachineSelectionError(
+    `no machine is called '${name}'; for ${architecture} there are: ${[...new Set(known)].join(', ')}`,
+  );
+}
+
+function familyOf(machine: RegisteredMachine): string {
+  return machine.name.slice(0, -(machine.architecture.length + 1));
+}
