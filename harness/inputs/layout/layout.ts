@@ -1,0 +1,44 @@
+import type { MemoryAttributeBits } from '../../../src/memory-attributes.ts';
+
+/** Where a value stands in its file, counted from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A run of pages that a layout declares to be mapped to the same physical addresses. */
+export interface LayoutRegion {
+  readonly name: string;
+  /** First virtual (and physical) address, a multiple of 4096. */
+  readonly base: bigint;
+  /** Bytes, a multiple of 4096, not 0. */
+  readonly size: bigint;
+  /** Number of the first 4 KiB page: `base` / 4096. */
+  readonly firstPage: number;
+  /** `size` in 4 KiB pages. */
+  readonly pageCount: number;
+  /** Number of the first physical frame; equals `firstPage` as long as layouts map one to one. */
+  readonly firstFrame: number;
+  /** What the region is declared to be. AArch64: exactly one cache attribute, writeback where none was given. */
+  readonly attributes: MemoryAttributeBits;
+  /** Where the region begins in the layout file. */
+  readonly place: Place;
+}
+
+interface LayoutBase {
+  /** Ascending by address, without overlaps. What no region covers is declared unmapped. */
+  readonly regions: readonly LayoutRegion[];
+}
+
+export interface X64Layout extends LayoutBase {
+  readonly architecture: 'x64';
+  readonly paging: '4-level' | '5-level';
+}
+
+export interface AArch64Layout extends LayoutBase {
+  readonly architecture: 'aarch64';
+  readonly regime: 'el1' | 'el2';
+}
+
+/** A validated memory layout. */
+export type Layout = X64Layout | AArch64Layout;
