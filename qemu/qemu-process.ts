@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { execa } from 'execa';
+import { MachineError } from '../harness/machine.ts';
+import type { GuestRam } from './guest-ram.ts';
+
+/** What to run. */
+export interface QemuCommand {
+  /** Our machine's name, for messages: "qemu-x64". */
+  readonly machine: string;
+  /** "qemu-system-x86_64". */
+  readonly executable: string;
+  /** QEMU's name of the CPU model with its properties. */
+  readonly cpu: string;
+  /** Inherited by QEMU as descriptor 3. */
+  readonly ram: GuestRam;
+  /** Where the processor starts (the loader device's address). */
+  readonly start: number;
+  /** More arguments. */
+  readonly extra?: readonly string[];
+  /** More descriptors for QEMU, inherited as 4, 5 …; an argument names them as /dev/fd/N. */
+  readonly descriptors?: readonly number[];
+}
+
+/** The wait for a guest spins this long, because most batches take less, … */
+const SPIN_MS = 0.3;
+/** … then lets other work of this process run between looks, … */
+const YIELD_MS = 5;
+/** … and then sleeps between looks. */
+const SLEEP_MS = 1;
+
+/** The part of QEMU's stderr that goes into messages. */
+const STDERR_LIMIT = 2_000;
+
+/**
+ * A QEMU process on a board without devices: `-machine none`, RAM from physical 0, one processor.
+ * It dies with this process, however this process ends.
+ */
+export class QemuProcess {
+  readonly #machine: string;
+  readonly #child: ReturnType<typeof spawn>;
+  #stderr = '';
+  #ended: string | undefined;
+
+  constructor(command: QemuCommand) {
+    this.#machine = command.machine;
+    const [file, ...args] = dieWithParent([command.executable, ...boardArguments(command)]);
+    this.#child = spawn(file as string, args, [command.ram.descriptor, ...(command.descriptors ?? [])]);
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_LIMIT);
+    });
+    void this.#child.then((result) => {
+      this.#ended =
+        result.signal !== undefined
+          ? `was ended by ${result.signal}`
+          : result.exitCode !== undefined
+            ? `exited with status ${result.exitCode}`
+            : `could not be started: ${result.originalMessage ?? 'unknown reason'}`;
+    });
+  }
+
+  /** Undefined before the process exists or if it could not be started. */
+  get processId(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /**
+   * Waits until `condition` holds; it is asked again and again, without starving the event loop.
+   * @param what completes "QEMU … before WHAT" in the error
+   * @throws MachineError 'failed' if QEMU ends first, or the limit in milliseconds passes: then it is killed
+   */
+  async waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
+    const start = performance.now();
+    for (;;) {
+      if (condition()) return;
+      if (this.#ended !== undefined) throw this.#failure(`QEMU ${this.#ended} before ${what}`);
+      const waited = performance.now() - start;
+      if (waited > limit) {
+        await this.stop();
+        throw this.#failure(`QEMU took more than ${limit / 1000} s before ${what} and was killed`);
+      }
+      if (waited > YIELD_MS) await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
+      else if (waited > SPIN_MS) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Kills the process and waits for its end. Safe to call more than once. */
+  async stop(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#child;
+  }
+
+  #failure(message: string): MachineError {
+    const stderr = this.#stderr.trim();
+    return new MachineError(
+      this.#machine,
+      'failed',
+      stderr === '' ? message : `${message}; it said: ${stderr}`,
+    );
+  }
+}
+
+function boardArguments(command: QemuCommand): string[] {
+  const { size } = command.ram;
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-machine', 'none,memory-backend=ram', '-accel', 'tcg', '-cpu', command.cpu, '-m', `${size / 1024}K`],
+    ...['-object', `memory-backend-file,id=ram,size=${size},mem-path=/dev/fd/3,share=on,reserve=off`],
+    ...['-device', `loader,cpu-num=0,addr=0x${command.start.toString(16)}`],
+    ...(command.extra ?? []),
+  ];
+}
+
+function spawn(file: string, args: readonly string[], descriptors: readonly number[]) {
+  return execa(file, args, {
+    reject: false,
+    buffer: false,
+    cleanup: true,
+    // execa takes any descriptor; its types know 0 to 9.
+    stdio: ['ignore', 'ignore', 'pipe', ...(descriptors as readonly 3[])],
+  });
+}
+
+/** On Linux the kernel ends the child with its parent, even after SIGKILL, if util-linux's setpriv is there to ask. */
+function dieWithParent(command: readonly string[]): readonly string[] {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const hasSetpriv =
+    process.platform === 'linux' && folders.some((folder) => existsSync(join(folder, 'setpriv')));
+  return hasSetpriv ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
+}
