@@ -1,0 +1,42 @@
+import { FRAME_SIZE } from '../src/addresses.ts';
+import { isStructuralFault, Known, type OutcomeList } from '../src/outcome-list.ts';
+import { type Expectation, Expected } from './expectation.ts';
+import type { FaultKind } from './expectation-fault-kind.ts';
+
+/** A declared access: what is promised, and where it should land. */
+export interface DeclaredAccess {
+  readonly expectation: Expectation;
+  /** `access + 3 × privilege`. */
+  readonly kind: number;
+  /** The frame that the declaration names for this page. */
+  readonly frame: number;
+  /** Offset of the access in its page. */
+  readonly offset: number;
+}
+
+/**
+ * Whether an outcome fulfils a declaration, as far as it is known: a column that is not known contradicts
+ * nothing.
+ */
+export function fulfils(
+  { expectation, kind, frame, offset }: DeclaredAccess,
+  outcomes: OutcomeList,
+  index: number,
+  faultKind: (fault: number) => FaultKind,
+): boolean {
+  const known = outcomes.known[index] as number;
+  if ((known & Known.Completion) === 0) return true;
+  const fault = outcomes.fault[index] as number;
+  if (expectation.byAccess[kind] === Expected.Completes) {
+    if (fault !== 0) return false;
+    const type = (outcomes.memoryType[index] as number) & 0xff;
+    return (
+      ((known & Known.PhysicalAddress) === 0 ||
+        outcomes.physicalAddress[index] === frame * FRAME_SIZE + offset) &&
+      ((known & Known.MemoryType) === 0 || expectation.memoryTypes[type] !== 0)
+    );
+  }
+  if (fault === 0 || isStructuralFault(fault)) return false;
+  if ((known & Known.FaultStatus) === 0) return true;
+  return faultKind(fault) === (expectation.byAccess[kind] === Expected.Unmapped ? 'unmapped' : 'forbidden');
+}

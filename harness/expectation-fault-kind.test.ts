@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { x64Fault } from '../src/outcome-list.ts';
+import { FAULT_KIND } from './expectation-fault-kind.ts';
+
+test.each([
+  ['#PF with P=0', x64Fault(14, 0b0_0110), 'unmapped'],
+  ['#PF with P=1', x64Fault(14, 0b1_0111), 'forbidden'],
+  ['#PF with RSVD', x64Fault(14, 0b0_1001), 'malformed'],
+  ['#PF with PK', x64Fault(14, 0b10_0101), 'forbidden'],
+  ['#GP', x64Fault(13, 0), 'unmapped'],
+  ['#SS', x64Fault(12, 0), 'unmapped'],
+  ['#UD', x64Fault(6, 0), 'other'],
+])('x64 %s is %s', (_, fault, kind) => {
+  expect(FAULT_KIND.x64(fault)).toBe(kind);
+});
+
+const DATA_ABORT_SAME_LEVEL = 0x25 << 26;
+const FETCH_ABORT_LOWER_LEVEL = 0x20 << 26;
+
+test.each([
+  ['address size fault level 0', 0b000000, 'malformed'],
+  ['translation fault level 0', 0b000100, 'unmapped'],
+  ['translation fault level 3', 0b000111, 'unmapped'],
+  ['translation fault level −1', 0b101011, 'unmapped'],
+  ['access flag fault level 2', 0b001010, 'malformed'],
+  ['permission fault level 1', 0b001101, 'forbidden'],
+  ['synchronous external abort', 0b010000, 'other'],
+])('AArch64 %s is %s', (_, status, kind) => {
+  expect(FAULT_KIND.aarch64((DATA_ABORT_SAME_LEVEL | status) >>> 0)).toBe(kind);
+  expect(FAULT_KIND.aarch64((FETCH_ABORT_LOWER_LEVEL | status) >>> 0)).toBe(kind);
+});
+
+test('an AArch64 exception that is no abort is no fault of translation, whatever its low bits', () => {
+  expect(FAULT_KIND.aarch64((0x22 << 26) | 0b000111)).toBe('other');
+});

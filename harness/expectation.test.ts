@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { Access, Privilege } from '../src/access-list.ts';
+import { memoryAttributeByName } from '../src/memory-attributes.ts';
+import type { AArch64Registers, X64Registers } from '../src/registers.ts';
+import { Expected, expectationOf, permissionControls } from './expectation.ts';
+import { acceptedMemoryTypes } from './expectation-memory-type.ts';
+
+const x64: X64Registers = {
+  architecture: 'x64',
+  cr0: 0x8001_0033n,
+  cr3: 0n,
+  cr4: 0x20n,
+  efer: 0xd00n,
+  physicalAddressBits: 40,
+};
+const el1: AArch64Registers = {
+  architecture: 'aarch64',
+  exceptionLevel: 1,
+  ttbr0: 0n,
+  ttbr1: 0n,
+  tcr: 0n,
+  mair: 0n,
+  sctlr: 1n,
+  hcrEl2: 0n,
+};
+
+function bits(names: readonly string[]): number {
+  return names.reduce((all, name) => all | (memoryAttributeByName(name) ?? Number.NaN), 0);
+}
+
+/** "rwx r-x": what the supervisor and the user may do; "unmapped" if nothing may be there. */
+function promise(attributes: number | undefined, registers: X64Registers | AArch64Registers): string {
+  const { byAccess } = expectationOf(attributes, permissionControls(registers));
+  if (byAccess.every((expected) => expected === Expected.Unmapped)) return 'unmapped';
+  const may = (access: Access, privilege: Privilege, letter: string) =>
+    byAccess[access + 3 * privilege] === Expected.Completes ? letter : '-';
+  return [Privilege.Supervisor, Privilege.User]
+    .map(
+      (privilege) =>
+        may(Access.Read, privilege, 'r') +
+        may(Access.Write, privilege, 'w') +
+        may(Access.Execute, privilege, 'x'),
+    )
+    .join(' ');
+}
+
+describe('an x64 region promises', () => {
+  test.each([
+    [[], 'rwx rwx'],
+    [['read-only'], 'r-x r-x'],
+    [['execute-protect'], 'rw- rw-'],
+    [['read-only', 'execute-protect'], 'r-- r--'],
+    [['supervisor'], 'rwx ---'],
+    [['supervisor', 'read-only', 'execute-protect'], 'r-- ---'],
+    [['read-protect'], 'unmapped'],
+    [['read-protect', 'supervisor'], 'unmapped'],
+    [['uncached', 'write-protect'], 'rwx rwx'],
+  ])('%j: %s', (names, rights) => {
+    expect(promise(bits(names), x64)).toBe(rights);
+  });
+
+  test('nothing where no region is', () => {
+    expect(promise(undefined, x64)).toBe('unmapped');
+  });
+
+  test('read-only to the supervisor even if CR0.WP is clear: the tables alone do not keep that promise', () => {
+    expect(promise(bits(['read-only']), { ...x64, cr0: 0x8000_0033n })).toBe('r-x r-x');
+  });
+
+  test('no supervisor fetch from what is the user’s under SMEP, and no supervisor data access under SMAP', () => {
+    expect(promise(0, { ...x64, cr4: 0x10_0020n })).toBe('rw- rwx');
+    expect(promise(0, { ...x64, cr4: 0x20_0020n })).toBe('--x rwx');
+    expect(promise(bits(['supervisor']), { ...x64, cr4: 0x30_0020n })).toBe('rwx ---');
+  });
+});
+
+describe('an AArch64 EL1 region promises', () => {
+  test.each([
+    [['writeback'], 'rwx --x'],
+    [['writeback', 'read-only'], 'r-x --x'],
+    [['writeback', 'execute-protect'], 'rw- ---'],
+    [['writeback', 'read-only', 'execute-protect'], 'r-- ---'],
+    [['writeback', 'read-protect'], 'unmapped'],
+  ])('%j: %s', (names, rights) => {
+    expect(promise(bits(names), el1)).toBe(rights);
+  });
+});
+
+describe('memory types that fulfil', () => {
+  const accepted = (name: string, architecture: 'x64' | 'aarch64') =>
+    [...acceptedMemoryTypes(bits(name === '' ? [] : [name]), architecture).entries()]
+      .filter(([, fulfils]) => fulfils !== 0)
+      .map(([type]) => type);
+
+  test.each([
+    ['', [6]],
+    ['writeback', [6]],
+    ['uncached', [0, 6, 7]],
+    ['write-combining', [1, 6]],
+    ['write-through', [4, 6]],
+    ['write-protect', [5, 6]],
+  ])('x64 "%s": the PAT types %j', (name, types) => {
+    expect(accepted(name, 'x64')).toEqual(types);
+  });
+
+  test('AArch64 uncached: the four kinds of device memory', () => {
+    expect(accepted('uncached', 'aarch64')).toEqual([0x00, 0x04, 0x08, 0x0c]);
+  });
+
+  test('AArch64 write-combining: normal non-cacheable', () => {
+    expect(accepted('write-combining', 'aarch64')).toEqual([0x44]);
+  });
+
+  test('AArch64 writeback: write-back inside and outside, and nothing less', () => {
+    const types = accepted('', 'aarch64');
+    expect(types).toContain(0xff);
+    expect(types).toContain(0x77);
+    for (const other of [0x00, 0x44, 0xbb, 0xf4, 0x4f, 0xfb]) expect(types).not.toContain(other);
+  });
+
+  test('AArch64 write-through: write-through inside and outside, and nothing less', () => {
+    const types = accepted('write-through', 'aarch64');
+    expect(types).toContain(0xbb);
+    for (const other of [0x00, 0x04, 0x44, 0xff, 0xfb, 0x4b]) expect(types).not.toContain(other);
+  });
+});

@@ -1,0 +1,110 @@
+import { Access, Privilege } from '../src/access-list.ts';
+import { type MemoryAttributeBits, MemoryAttributes } from '../src/memory-attributes.ts';
+import type { Architecture, Registers } from '../src/registers.ts';
+import { acceptedMemoryTypes } from './expectation-memory-type.ts';
+
+/**
+ * What a declaration says of accesses. This is a plain statement of what each attribute means to whoever
+ * touches the memory. It knows nothing of tables, and shares no code with the engine or the walker: that is
+ * what makes a comparison with them worth something.
+ */
+
+/** What a declaration expects of one access. */
+export const Expected = {
+  /** It completes, at the declared physical address, with the declared memory type. */
+  Completes: 0,
+  /** Nothing is mapped there: the translation itself fails. */
+  Unmapped: 1,
+  /** There is a translation, but it forbids this access. */
+  Forbidden: 2,
+} as const;
+export type Expected = (typeof Expected)[keyof typeof Expected];
+
+/** What the architecture and its control registers make of a declaration, whatever the tables say. */
+export interface PermissionControls {
+  readonly architecture: Architecture;
+  /** x64: what is not declared supervisor belongs to the user. AArch64 layouts give EL0 no data access. */
+  readonly userMayAccessData: boolean;
+  /** x64 CR4.SMEP clear (SDM Vol. 3A §4.6.1): a supervisor may execute what belongs to the user. */
+  readonly supervisorMayExecuteUserPages: boolean;
+  /** x64 CR4.SMAP clear (§4.6.1): a supervisor may read and write what belongs to the user. */
+  readonly supervisorMayAccessUserPages: boolean;
+}
+
+const CR4_SMEP = 1n << 20n;
+const CR4_SMAP = 1n << 21n;
+
+/**
+ * The controls that the registers set. Those that let an access through in spite of the tables (CR0.WP or
+ * EFER.NXE clear) are none of them: what is declared read-only is to be read-only, and a register that
+ * prevents it is a finding.
+ */
+export function permissionControls(registers: Registers): PermissionControls {
+  const isX64 = registers.architecture === 'x64';
+  return {
+    architecture: registers.architecture,
+    userMayAccessData: isX64,
+    supervisorMayExecuteUserPages: !isX64 || (registers.cr4 & CR4_SMEP) === 0n,
+    supervisorMayAccessUserPages: !isX64 || (registers.cr4 & CR4_SMAP) === 0n,
+  };
+}
+
+/**
+ * What a region with `attributes` promises to one access; undefined attributes are no region at all.
+ *
+ * - read-protect: not accessible in any way (there is no write-only or execute-only memory to declare);
+ * - read-only: writes are forbidden; execute-protect: fetches are forbidden;
+ * - supervisor: every access of the user is forbidden. Without it the user has what the supervisor has on
+ *   x64; on AArch64 EL0 reads and writes nothing, but executes what is not execute-protected (Arm ARM
+ *   D8.4.1: execution does not need readability).
+ */
+export function expectedOf(
+  attributes: MemoryAttributeBits | undefined,
+  access: Access,
+  privilege: Privilege,
+  controls: PermissionControls,
+): Expected {
+  if (attributes === undefined || (attributes & MemoryAttributes.ReadProtect) !== 0) return Expected.Unmapped;
+  const isForbidden =
+    (access === Access.Write && (attributes & MemoryAttributes.ReadOnly) !== 0) ||
+    (access === Access.Execute && (attributes & MemoryAttributes.ExecuteProtect) !== 0) ||
+    isForbiddenTo(privilege, access, (attributes & MemoryAttributes.Supervisor) !== 0, controls);
+  return isForbidden ? Expected.Forbidden : Expected.Completes;
+}
+
+function isForbiddenTo(
+  privilege: Privilege,
+  access: Access,
+  isSupervisorOnly: boolean,
+  controls: PermissionControls,
+): boolean {
+  const isFetch = access === Access.Execute;
+  if (privilege === Privilege.User) return isSupervisorOnly || !(isFetch || controls.userMayAccessData);
+  if (isSupervisorOnly) return false;
+  return isFetch ? !controls.supervisorMayExecuteUserPages : !controls.supervisorMayAccessUserPages;
+}
+
+/** All that a region, or the lack of one, promises. */
+export interface Expectation {
+  /** {@link Expected} by `access + 3 × privilege`. */
+  readonly byAccess: Uint8Array;
+  /** Nonzero for each memory type (low byte of the column) that fulfils the declaration. */
+  readonly memoryTypes: Uint8Array;
+}
+
+/** The expectation of a region's attributes, or of none. */
+export function expectationOf(
+  attributes: MemoryAttributeBits | undefined,
+  controls: PermissionControls,
+): Expectation {
+  const byAccess = new Uint8Array(6);
+  for (const privilege of [Privilege.Supervisor, Privilege.User]) {
+    for (const access of [Access.Read, Access.Write, Access.Execute]) {
+      byAccess[access + 3 * privilege] = expectedOf(attributes, access, privilege, controls);
+    }
+  }
+  return {
+    byAccess,
+    memoryTypes: acceptedMemoryTypes(attributes ?? MemoryAttributes.None, controls.architecture),
+  };
+}
