@@ -10,7 +10,7 @@ export interface Complaint {
 
 /**
  * A file that cannot be verified: unreadable, malformed or contradictory. The command line ends with exit
- * status 2. The message has one line per complaint, each `file:line:column: what is wrong`.
+ * status 2. The message has one line per complaint, `file:line:column: what is wrong`, for the first 20 of them.
  */
 export class InputError extends Error {
   override readonly name = 'InputError';
@@ -19,8 +19,8 @@ export class InputError extends Error {
   readonly complaints: readonly Complaint[];
 
   constructor(file: string, complaints: string | readonly Complaint[], options?: ErrorOptions) {
-    const list = typeof complaints === 'string' ? [{ message: complaints }] : complaints;
-    super(list.map((complaint) => `${placeOf(file, complaint)}: ${complaint.message}`).join('\n'), options);
+    const list = typeof complaints === 'string' ? [{ message: complaints }] : [...complaints].sort(byPlace);
+    super(summarize(file, list), options);
     this.file = file;
     this.complaints = list;
   }
@@ -34,6 +34,20 @@ export class InputError extends Error {
   get column(): number | undefined {
     return this.complaints[0]?.column;
   }
+}
+
+const COMPLAINTS_IN_MESSAGE = 20;
+
+function summarize(file: string, complaints: readonly Complaint[]): string {
+  const lines = complaints
+    .slice(0, COMPLAINTS_IN_MESSAGE)
+    .map((complaint) => `${placeOf(file, complaint)}: ${complaint.message}`);
+  const rest = complaints.length - lines.length;
+  return rest > 0 ? `${lines.join('\n')}\n${file}: … and ${rest} more` : lines.join('\n');
+}
+
+function byPlace(a: Complaint, b: Complaint): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
 }
 
 function placeOf(file: string, { line, column }: Complaint): string {

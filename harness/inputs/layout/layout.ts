@@ -1,10 +1,5 @@
 import type { MemoryAttributeBits } from '../../../src/memory-attributes.ts';
-
-/** Where a value stands in its file, counted from 1. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-}
+import type { Place } from '../form/tree.ts';
 
 /** A run of pages that a layout declares to be mapped to the same physical addresses. */
 export interface LayoutRegion {

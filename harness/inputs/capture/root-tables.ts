@@ -1,0 +1,36 @@
+import type { Registers } from '../../../src/registers.ts';
+
+/** Where a top-level table is. */
+export interface RootTable {
+  /** The register that points to it, for messages. */
+  readonly register: string;
+  /** Number of its (first) 4 KiB frame. */
+  readonly frame: number;
+}
+
+/** Bits 51:12 of CR3 (Intel SDM Vol. 3A table 4-12). */
+const CR3_ADDRESS = 0xf_ffff_ffff_f000n;
+/** Bits 47:12 of TTBRn_ELx; a table smaller than a page may begin inside that frame (Arm ARM D19.2). */
+const TTBR_ADDRESS = 0xffff_ffff_f000n;
+/** TCR_EL1.EPD0, EPD1: no walks from TTBR0, TTBR1. */
+const TCR_EPD0 = 1n << 7n;
+const TCR_EPD1 = 1n << 23n;
+/** HCR_EL2.E2H: EL2 has two ranges as EL1 has. */
+const HCR_E2H = 1n << 34n;
+
+/** The tables at which walks under these registers begin. */
+export function rootTables(registers: Registers): RootTable[] {
+  if (registers.architecture === 'x64') {
+    return [{ register: 'cr3', frame: Number((registers.cr3 & CR3_ADDRESS) >> 12n) }];
+  }
+  const { exceptionLevel, hcrEl2, tcr } = registers;
+  const twoRanges = exceptionLevel === 1 || (exceptionLevel === 2 && (hcrEl2 & HCR_E2H) !== 0n);
+  const roots: RootTable[] = [];
+  if (!twoRanges || (tcr & TCR_EPD0) === 0n) roots.push(ttbr('ttbr0', registers.ttbr0));
+  if (twoRanges && (tcr & TCR_EPD1) === 0n) roots.push(ttbr('ttbr1', registers.ttbr1));
+  return roots;
+}
+
+function ttbr(register: string, value: bigint): RootTable {
+  return { register, frame: Number((value & TTBR_ADDRESS) >> 12n) };
+}

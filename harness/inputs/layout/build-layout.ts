@@ -1,0 +1,93 @@
+import { AArch64PageTable } from '../../../src/aarch64/aarch64-page-table.ts';
+import { FRAME_SIZE } from '../../../src/addresses.ts';
+import { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
+import { SequentialAllocator } from '../../../src/memory/sequential-allocator.ts';
+import type { PageTableOptions } from '../../../src/patina/page-table.ts';
+import { X64PageTable } from '../../../src/x64/x64-page-table.ts';
+import type { GuestImage } from '../../machine.ts';
+import type { UpkeepRange } from '../types.ts';
+import type { Layout, LayoutRegion } from './layout.ts';
+import { tableFrames } from './table-frames.ts';
+
+/** A layout as tables of the engine. */
+export interface BuiltLayout extends GuestImage {
+  readonly pageTable: X64PageTable | AArch64PageTable;
+  /** What the tables map besides the layout. */
+  readonly upkeep: readonly UpkeepRange[];
+}
+
+/** Tables are not put below: real-mode code and whatever else lives in the first 2 MiB stays possible. */
+const FIRST_TABLE_FRAME = 0x20_0000 / FRAME_SIZE;
+/** How far up a place outside of every region is looked for: emulated memory reaches up to the tables. */
+const LAST_TABLE_FRAME = 0x4000_0000 / FRAME_SIZE;
+/** What every machine has; a layout that reaches higher asks for more. */
+const COMMON_PHYSICAL_ADDRESS_BITS = 40;
+/** Tables of more than this are refused: 2^18 frames are 1 GiB. */
+const MOST_TABLE_FRAMES = 2 ** 18;
+
+/**
+ * Builds the tables of a layout with the engine.
+ * @throws RangeError if they would take more than 1 GiB
+ * @throws PageTableError if the engine refuses a region (a checked layout has none such)
+ */
+export function buildLayout(layout: Layout): BuiltLayout {
+  const levels = layout.architecture === 'x64' && layout.paging === '5-level' ? 5 : 4;
+  const frames = tableFrames(layout.regions, levels);
+  if (frames > MOST_TABLE_FRAMES) {
+    throw new RangeError(`the layout needs ${frames} page tables; at most ${MOST_TABLE_FRAMES} are built`);
+  }
+  const base = placeTables(layout.regions, frames) * FRAME_SIZE;
+  const buffer = new ArrayBuffer(frames * FRAME_SIZE);
+  const building = new PhysicalMemory();
+  building.addRange(base, buffer);
+  const allocator = new SequentialAllocator(base, buffer.byteLength);
+  const pageTable = createPageTable(layout, { memory: building, allocator });
+  for (const { base, size, attributes } of layout.regions) pageTable.mapMemoryRegion(base, size, attributes);
+
+  const memory = new PhysicalMemory();
+  memory.addRange(base, buffer, 0, allocator.allocatedPages * FRAME_SIZE);
+  return { memory, registers: pageTable.registers(), pageTable, upkeep: [selfMap(layout, levels)] };
+}
+
+function createPageTable(
+  layout: Layout,
+  options: Pick<PageTableOptions, 'memory' | 'allocator'>,
+): X64PageTable | AArch64PageTable {
+  const physicalAddressBits = physicalAddressBitsOf(layout);
+  return layout.architecture === 'x64'
+    ? X64PageTable.create({
+        ...options,
+        pagingType: layout.paging,
+        supervisorAttribute: true,
+        physicalAddressBits,
+      })
+    : AArch64PageTable.create({ ...options, regime: layout.regime, physicalAddressBits });
+}
+
+/** 40 where that reaches every region, because each machine has it; otherwise as many as are needed. */
+function physicalAddressBitsOf({ architecture, regions }: Layout): number {
+  const last = regions.at(-1);
+  const end = last === undefined ? 0n : last.base + last.size - 1n;
+  const needed = Math.max(COMMON_PHYSICAL_ADDRESS_BITS, end.toString(2).length);
+  return architecture === 'x64' ? needed : (AARCH64_SIZES.find((size) => size >= needed) ?? 48);
+}
+
+/** Sizes that TCR_ELx.(I)PS can state (Arm ARM D19.2, TCR_EL1). */
+const AARCH64_SIZES = [40, 42, 44, 48];
+
+/** First frame of the tables: outside of every region if there is room, so that no region maps a table. */
+function placeTables(regions: readonly LayoutRegion[], frames: number): number {
+  let free = FIRST_TABLE_FRAME;
+  for (const { firstPage, pageCount } of regions) {
+    if (firstPage >= free + frames) break;
+    free = Math.max(free, firstPage + pageCount);
+  }
+  return free + frames <= LAST_TABLE_FRAME ? free : FIRST_TABLE_FRAME;
+}
+
+/** The last entry of the root points to the root, as in patina-paging. */
+function selfMap(layout: Layout, levels: number): UpkeepRange {
+  const pageCount = 512 ** (levels - 1);
+  const end = layout.architecture === 'x64' ? 2 ** 52 : 512 ** levels;
+  return { name: 'self-map', firstPage: end - pageCount, pageCount };
+}

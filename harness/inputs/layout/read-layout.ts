@@ -1,0 +1,82 @@
+import { addressOfPage, hex } from '../../../src/addresses.ts';
+import { parseTree } from '../form/tree.ts';
+import { type Complaint, InputError } from '../input-error.ts';
+import { type AddressSpace, addressSpaceOf, unmappable } from './address-space.ts';
+import { readAttributes } from './attributes.ts';
+import type { Layout, LayoutRegion } from './layout.ts';
+import { LAYOUT_FORM, type WrittenRegion } from './layout-form.ts';
+
+const PAGE = 4096n;
+
+/**
+ * Reads and checks a layout.
+ * @param file the path, for messages
+ * @param text YAML or JSON
+ * @throws InputError with everything that is wrong, each with line and column
+ */
+export function readLayout(file: string, text: string): Layout {
+  const complaints: Complaint[] = [];
+  const written = LAYOUT_FORM.read(parseTree(file, text), complaints);
+  if (written === undefined) throw new InputError(file, complaints);
+
+  const kind =
+    written.architecture === 'x64'
+      ? ({ architecture: 'x64', paging: written.paging ?? '4-level' } as const)
+      : ({ architecture: 'aarch64', regime: written.regime ?? 'el2' } as const);
+  const space = addressSpaceOf(kind);
+  const regions = written.regions
+    .map(({ value, place }) => ({
+      ...readRange(value, space, complaints),
+      attributes: readAttributes(value, kind.architecture, complaints),
+      place,
+    }))
+    .sort((a, b) => a.firstPage - b.firstPage || a.place.line - b.place.line);
+  complainOfOverlaps(regions, complaints);
+  if (complaints.length > 0) throw new InputError(file, complaints);
+  return { ...kind, regions };
+}
+
+type Range = Pick<LayoutRegion, 'name' | 'base' | 'size' | 'firstPage' | 'pageCount' | 'firstFrame'>;
+
+/** The region's range. What is wrong with it is complained about, and then it has no pages. */
+function readRange(region: WrittenRegion, space: AddressSpace, complaints: Complaint[]): Range {
+  const { name, base, size } = region;
+  const before = complaints.length;
+  for (const [key, { value, place }] of [
+    ['base', base],
+    ['size', size],
+  ] as const) {
+    if (value % PAGE !== 0n) {
+      complaints.push({ message: `${key} ${hex(value)} is not a multiple of 4096 (0x1000)`, ...place });
+    }
+  }
+  if (size.value === 0n) {
+    complaints.push({ message: 'size 0: a region has at least one page of 4096 bytes', ...size.place });
+  }
+  const reason = unmappable(space, base.value, base.value + (size.value || 1n));
+  if (reason !== undefined) complaints.push({ message: `region "${name}": ${reason}`, ...base.place });
+
+  const firstPage = Number(base.value / PAGE);
+  const pageCount = complaints.length === before ? Number(size.value / PAGE) : 0;
+  return { name, base: base.value, size: size.value, firstPage, pageCount, firstFrame: firstPage };
+}
+
+/** Looks at each region, in ascending order, and the one before it that reaches furthest. */
+function complainOfOverlaps(regions: readonly LayoutRegion[], complaints: Complaint[]): void {
+  let furthest: LayoutRegion | undefined;
+  for (const region of regions) {
+    if (region.pageCount === 0) continue;
+    const end = furthest === undefined ? 0 : furthest.firstPage + furthest.pageCount;
+    if (furthest !== undefined && region.firstPage < end) {
+      complaints.push({
+        message: `region "${region.name}" (${span(region)}) overlaps region "${furthest.name}" (${span(furthest)}) of line ${furthest.place.line}`,
+        ...region.place,
+      });
+    }
+    if (region.firstPage + region.pageCount > end) furthest = region;
+  }
+}
+
+function span({ base, firstPage, pageCount }: LayoutRegion): string {
+  return `${hex(base)}–${hex(addressOfPage(firstPage + pageCount) - 1n)}`;
+}
