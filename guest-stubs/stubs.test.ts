@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { Architecture } from '../src/registers.ts';
+import { assembleStub, generatedFiles, STUB_SOURCES } from './assemble.ts';
+import { CONTROL_OFFSET } from './protocol.ts';
+
+const FOLDER = dirname(fileURLToPath(import.meta.url));
+
+describe.each(Object.keys(STUB_SOURCES) as Architecture[])('the %s stub', (architecture) => {
+  const stub = assembleStub(FOLDER, architecture);
+
+  test('is committed as its source assembles, byte for byte', () => {
+    for (const [name, content] of Object.entries(generatedFiles(stub))) {
+      expect(readFileSync(join(FOLDER, architecture, name), 'utf8'), name).toBe(content);
+    }
+  });
+
+  test('leaves the control block to the host: it ends before', () => {
+    expect(stub.blob.length).toBeGreaterThan(0);
+    expect(stub.blob.length).toBeLessThanOrEqual(CONTROL_OFFSET);
+  });
+});
+
+test('a source that does not assemble is an error with the line, not an empty stub', () => {
+  expect(() => assembleStub(join(FOLDER, 'no-such-folder'), 'x64')).toThrow(/stub\.s/);
+});

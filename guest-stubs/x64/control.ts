@@ -1,0 +1,38 @@
+/** What the x64 stub has beyond the shared part of PROTOCOL.md. */
+
+/** Indices into the control block's REGISTERS. */
+export const X64Register = {
+  /** Installed by the reset code; PG, PE and WP decide. */
+  Cr0: 0,
+  /** The root under test (the placement's copy), loaded anew at the start of every batch. */
+  Cr3: 1,
+  Cr4: 2,
+  Efer: 3,
+  Pat: 4,
+  /** The virtual address of {@link X64Register.Entry}'s code in the placement: where the reset code goes. */
+  Entry: 5,
+  /** A root that maps every placement, and the reset code where it is. */
+  Bridge: 6,
+  /** An address whose surroundings (± 4 GiB) are unmapped: all registers of an execute probe hold it. */
+  Canary: 7,
+  /** Address of a page that markers are stored to; unused when the mask is all ones. */
+  Marker: 8,
+  /** A marker is stored before each probe whose record's address has none of these bits. */
+  MarkerMask: 9,
+} as const;
+
+/** COMMAND of a batch. */
+export const X64Command = {
+  Probe: 0,
+  /** Go to Entry under Bridge: leaves this placement for the one that Entry lies in. */
+  Switch: 1,
+} as const;
+
+/** Flags of a probe record that only host and stub know, beside AccessFlag. */
+export const X64ProbeFlag = {
+  /** VALUE is read whole even where its first half is zero. */
+  WholeValue: 0x80,
+} as const;
+
+/** EXTRA of a result: the load before the store of a write probe faulted too. */
+export const EXTRA_LOAD_FAULTED = 1;
