@@ -106,7 +106,7 @@ function runApt(prefix, apt, words, environment) {
     maxBuffer: 1 << 26,
   });
   if (error !== undefined) return { status: 127, errors: error.message };
-  return { status: status ?? 1, errors: stderr.trim().split('\n').slice(-8).join('\n') };
+  return { status: status ?? 1, errors: stderr.trim().split('\n').slice(-5).join('\n') };
 }
 
 /** @param {string} text */
