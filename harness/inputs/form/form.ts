@@ -44,12 +44,15 @@ export const text: Form<string> = {
   },
 };
 
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
 /** A whole number from `least` to `most`, as {@link parseAmount} reads it. */
 export function amount(most: bigint, least = 0n): Form<bigint> {
   return {
     schema: {
       anyOf: [
-        { type: 'integer', minimum: Number(least), maximum: Number(most) },
+        // A bound that JSON cannot hold exactly is left out.
+        { type: 'integer', minimum: Number(least), ...(most <= MAX_SAFE ? { maximum: Number(most) } : {}) },
         { type: 'string', pattern: AMOUNT_PATTERN },
       ],
     },

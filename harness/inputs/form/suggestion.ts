@@ -1,7 +1,7 @@
 /** `" (did you mean \"base\"?)"` where one of the candidates is near to what was written, else `""`. */
 export function suggestion(written: string, candidates: Iterable<string>): string {
   let nearest = '';
-  let least = Math.max(1, Math.floor(written.length / 3)) + 1;
+  let least = Math.max(2, Math.floor(written.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(written.toLowerCase(), candidate);
     if (distance < least) {

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { suggestion } from './suggestion.ts';
+
+const KEYS = ['name', 'base', 'size', 'attributes'];
+
+test.each([
+  ['nam', 'name'],
+  ['bsae', 'base'],
+  ['Size', 'size'],
+  ['atributes', 'attributes'],
+  ['attribute', 'attributes'],
+])('"%s" is near "%s"', (written, meant) => {
+  expect(suggestion(written, KEYS)).toBe(` (did you mean "${meant}"?)`);
+});
+
+test('nothing is suggested for a word that is like none of them', () => {
+  expect(suggestion('physical', KEYS)).toBe('');
+  expect(suggestion('', KEYS)).toBe('');
+});
