@@ -31,6 +31,8 @@ export const AccessFlag = {
   ProtectionKeys: 2,
   /** Ask for the translation without touching the memory behind it, where the machine can (AArch64 `AT`). */
   TranslateOnly: 4,
+  /** x64: a data access through the stack segment: #SS instead of #GP where the address is not canonical. */
+  Stack: 8,
 } as const;
 
 export const ACCESS_NAMES = ['read', 'write', 'execute'] as const;

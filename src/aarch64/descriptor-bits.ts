@@ -62,5 +62,5 @@ export const ATTR_INDX_SHIFT = 2;
 /** Position of SH in the low word. */
 export const SHAREABILITY_SHIFT = 8;
 
-/** Values of SH[1:0] (Arm ARM table D8-97); 1 is reserved. */
+/** Values of SH[1:0]; 1 is reserved. */
 export const Shareability = { Non: 0, Outer: 2, Inner: 3 } as const;

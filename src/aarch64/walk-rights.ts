@@ -1,0 +1,72 @@
+import { Access, Privilege } from '../access-list.ts';
+import { forEachPermission, type PermissionMask } from '../permissions.ts';
+
+/**
+ * What descriptors take away. Bits 59 to 62 of a table descriptor stand in this order, and a leaf's bits are
+ * brought into it, so that a walk only ORs them.
+ */
+export const Restriction = {
+  /** PXN, PXNTable */
+  PrivilegedExecute: 1,
+  /** UXN, UXNTable; XN, XNTable in a regime without EL0 */
+  UserExecute: 2,
+  /** AP[1] = 0, APTable[0] = 1 */
+  UserAccess: 4,
+  /** AP[2] = 1, APTable[1] = 1 */
+  Write: 8,
+} as const;
+
+/** What decides about access rights besides the descriptors. */
+export interface AArch64ProtectionMode {
+  /** Whether the regime has accesses from EL0. */
+  readonly hasUser: boolean;
+  /** SCTLR_ELx.WXN: what is writable is not executable. */
+  readonly writeExecuteNever: boolean;
+}
+
+/**
+ * Whether descriptors with these {@link Restriction}s together allow an access (Arm ARM D8.4.1, direct
+ * permissions). PSTATE.PAN is taken as 0.
+ */
+export function aarch64Allows(
+  mode: AArch64ProtectionMode,
+  restrictions: number,
+  access: Access,
+  privilege: Privilege,
+): boolean {
+  const without = (bit: number) => (restrictions & bit) === 0;
+  const userReads = mode.hasUser && without(Restriction.UserAccess);
+  const userWrites = userReads && without(Restriction.Write);
+  if (privilege === Privilege.User) {
+    switch (access) {
+      case Access.Read:
+        return userReads;
+      case Access.Write:
+        return userWrites;
+      case Access.Execute:
+        return mode.hasUser && without(Restriction.UserExecute) && !(mode.writeExecuteNever && userWrites);
+    }
+  }
+  const writes = without(Restriction.Write);
+  switch (access) {
+    case Access.Read:
+      return true;
+    case Access.Write:
+      return writes;
+    case Access.Execute: {
+      const executeNever = mode.hasUser ? Restriction.PrivilegedExecute : Restriction.UserExecute;
+      return without(executeNever) && !userWrites && !(mode.writeExecuteNever && writes);
+    }
+  }
+}
+
+/** {@link aarch64Allows} for every case: a {@link PermissionMask} by restrictions. */
+export function aarch64PermissionTable(mode: AArch64ProtectionMode): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, restrictions): PermissionMask => {
+    let mask = 0;
+    forEachPermission((access, privilege, bit) => {
+      if (aarch64Allows(mode, restrictions, access, privilege)) mask |= bit;
+    });
+    return mask;
+  });
+}
