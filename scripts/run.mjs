@@ -8,5 +8,5 @@ await runMain(async () => {
   const [program, ...args] = process.argv.slice(2);
   if (program === undefined) throw new StepError('run.mjs needs the name of a program below dist');
   await bootstrap({ machines: false });
-  return runNode([join(ROOT, 'dist', program), ...args]);
+  return runNode([join(ROOT, 'dist', program), ...args], { inPackage: true });
 });

@@ -9,7 +9,7 @@ import { observationWords } from './observation-words.ts';
 const FIX = 'npx mmucheck setup';
 
 /** Programs that only the developers of the guest stubs need. */
-const ASSEMBLERS = ['as', 'aarch64-linux-gnu-as'];
+const ASSEMBLERS = ['x86_64-linux-gnu-as', 'aarch64-linux-gnu-as'];
 
 export interface MachineDiagnosis {
   readonly name: string;

@@ -10,8 +10,16 @@ import { findCommand } from './commands.mjs';
 export const REQUIREMENTS = [
   { command: 'qemu-system-x86_64', package: 'qemu-system-x86', what: 'QEMU for x64' },
   { command: 'qemu-system-aarch64', package: 'qemu-system-arm', what: 'QEMU for AArch64' },
-  { command: 'as', package: 'binutils', what: 'GNU as and objcopy for x64' },
-  { command: 'aarch64-linux-gnu-as', package: 'binutils-aarch64-linux-gnu', what: 'the same for AArch64' },
+  {
+    command: 'x86_64-linux-gnu-as',
+    package: 'binutils-x86-64-linux-gnu',
+    what: 'GNU binutils for x64',
+  },
+  {
+    command: 'aarch64-linux-gnu-as',
+    package: 'binutils-aarch64-linux-gnu',
+    what: 'GNU binutils for AArch64',
+  },
 ];
 
 /** A setup that cannot be completed ends with the status of "a machine is not available". */

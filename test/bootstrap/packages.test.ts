@@ -35,14 +35,16 @@ test('setup runs nothing and says nothing when every command is there', () => {
 
 test('setup installs only the packages whose commands are missing, after one update', () => {
   using system = new FakeSystem();
-  withEverythingBut(system, 'qemu-system-aarch64', 'as');
+  withEverythingBut(system, 'qemu-system-aarch64', 'x86_64-linux-gnu-as');
   system.command('apt-get', INSTALL);
   const { installed, log } = run(system);
-  expect(installed).toEqual(['qemu-system-arm', 'binutils']);
-  expect(log).toEqual(['installing qemu-system-arm, binutils with apt-get; this can take some minutes']);
+  expect(installed).toEqual(['qemu-system-arm', 'binutils-x86-64-linux-gnu']);
+  expect(log).toEqual([
+    'installing qemu-system-arm, binutils-x86-64-linux-gnu with apt-get; this can take some minutes',
+  ]);
   expect(system.calls().map((line) => line.replace(/-q -o \S+ /, ''))).toEqual([
     'apt-get update',
-    'apt-get install -y --no-install-recommends qemu-system-arm binutils',
+    'apt-get install -y --no-install-recommends qemu-system-arm binutils-x86-64-linux-gnu',
   ]);
 });
 
@@ -78,40 +80,44 @@ test('a failing install gives the package, both exit statuses and what apt-get s
 
 test('a failing update alone is said and does not stop an install that succeeds', () => {
   using system = new FakeSystem();
-  withEverythingBut(system, 'as');
+  withEverythingBut(system, 'x86_64-linux-gnu-as');
   system.command('apt-get', `case " $* " in *" update "*) exit 100;; esac\n${INSTALL}`);
   const { installed, log } = run(system);
-  expect(installed).toEqual(['binutils']);
+  expect(installed).toEqual(['binutils-x86-64-linux-gnu']);
   expect(log[1]).toBe('apt-get update failed with exit status 100; trying with the old lists');
 });
 
 test('an install that succeeds without leaving the command is an error', () => {
   using system = new FakeSystem();
-  withEverythingBut(system, 'as');
+  withEverythingBut(system, 'x86_64-linux-gnu-as');
   system.command('apt-get');
-  expect(() => run(system)).toThrow('apt-get installed binutils, but as is not on the PATH');
+  expect(() => run(system)).toThrow(
+    'apt-get installed binutils-x86-64-linux-gnu, but x86_64-linux-gnu-as is not on the PATH',
+  );
 });
 
 test('a user who is not root installs through sudo', () => {
   using system = new FakeSystem();
-  withEverythingBut(system, 'as');
+  withEverythingBut(system, 'x86_64-linux-gnu-as');
   system.command('apt-get', INSTALL);
   system.command(
     'sudo',
     'echo "sudo $*" >> "$CALLS"\nwhile [ "$1" != env ]; do shift; done; shift 2; exec "$@"',
   );
-  expect(run(system, false).installed).toEqual(['binutils']);
+  expect(run(system, false).installed).toEqual(['binutils-x86-64-linux-gnu']);
   expect(system.calls()[0]).toMatch(/^sudo (-n )?env DEBIAN_FRONTEND=noninteractive \S*apt-get .* update$/);
 });
 
 test('a user who is not root and has no sudo is told what root has to run, status 3', () => {
   using system = new FakeSystem();
-  withEverythingBut(system, 'as');
+  withEverythingBut(system, 'x86_64-linux-gnu-as');
   system.command('apt-get', RECORD);
   expect(() => run(system, false)).toThrow(
     expect.objectContaining({
       status: 3,
-      message: expect.stringMatching(/As root: apt-get install --no-install-recommends binutils$/),
+      message: expect.stringMatching(
+        /As root: apt-get install --no-install-recommends binutils-x86-64-linux-gnu$/,
+      ),
     }),
   );
   expect(system.calls()).toEqual([]);
