@@ -9,7 +9,9 @@ import { execaSync } from 'execa';
 import tmp from 'tmp';
 import { ACCESS_RECORD_BYTES, Access, AccessFlag, Privilege } from '../src/access-list.ts';
 import type { Architecture } from '../src/registers.ts';
+import * as AArch64 from './aarch64/stub-protocol.ts';
 import {
+  CONTROL_OFFSET,
   Control,
   ExitMode,
   PROTOCOL_MAGIC,
@@ -72,6 +74,29 @@ export const STUB_SOURCES: Readonly<Partial<Record<Architecture, StubSource>>> =
       EXTRA_LOAD_FAULTED,
     },
   },
+  aarch64: {
+    target: 'aarch64-linux-gnu-',
+    package: 'binutils-aarch64-linux-gnu',
+    sections: {
+      '.text': 0,
+      '.monitor_vectors': 0x800,
+      '.vectors_el1': 0x1000,
+      '.vectors_el2': 0x1800,
+      '.loops': 0x2000,
+    },
+    constants: {
+      CONTROL_OFFSET,
+      CONTROL_ALIAS: AArch64.ALIAS_OFFSET + CONTROL_OFFSET,
+      CONTROL_END: CONTROL_OFFSET + AArch64.CONTROL_BYTES,
+      VECTOR_REFUSED: AArch64.VECTOR_REFUSED,
+      WRITE_OFFSET: AArch64.WRITE_OFFSET,
+      TRANSLATE_ONLY_BIT: Math.log2(AccessFlag.TranslateOnly),
+      ...prefixed('CONTROL', AArch64.AArch64Control),
+      ...prefixed('COMMAND', AArch64.Command),
+      ...prefixed('REGISTER', AArch64.Register),
+      ...prefixed('PROBE', AArch64.ProbeRecord),
+    },
+  },
 };
 
 /**
@@ -96,7 +121,8 @@ export function assembleStub(folder: string, architecture: Architecture): Assemb
     const places = Object.entries(source.sections).map(
       ([name, at]) => `--section-start=${name}=0x${at.toString(16)}`,
     );
-    run('as', '-I', work.name, '-o', 'stub.o', resolve(folder, architecture, 'stub.s'));
+    const sources = resolve(folder, architecture);
+    run('as', '-I', work.name, '-I', sources, '-o', 'stub.o', join(sources, 'stub.s'));
     run('ld', '--entry=0', '-N', ...places, '-o', 'stub.elf', 'stub.o');
     run('objcopy', '-O', 'binary', 'stub.elf', 'stub.bin');
     return {

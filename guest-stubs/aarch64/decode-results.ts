@@ -1,0 +1,209 @@
+import { ACCESS_NAMES, Access, AccessFlag, type AccessList, Privilege } from '../../src/access-list.ts';
+import { FRAME_SIZE, hex, wordsToBigInt } from '../../src/addresses.ts';
+import { KNOWN_ALL, Known, type OutcomeList, StructuralFault } from '../../src/outcome-list.ts';
+import { RESULT_RECORD_WORDS, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../protocol.ts';
+import { frameOfTag } from './data-tag.ts';
+import {
+  abortSyndrome,
+  ExceptionClass,
+  exceptionClassOf,
+  FAULT_STATUS_EXTERNAL_ABORT,
+  faultStatusOf,
+  isAbort,
+  isWalkAbort,
+  parFailed,
+  parFaultStatus,
+  parFrame,
+  parMemoryType,
+} from './esr.ts';
+import { VECTOR_REFUSED, VECTOR_SAME_LEVEL, VECTOR_USER, WRITE_OFFSET } from './stub-protocol.ts';
+
+/** What decoding needs to know of a batch besides its records. */
+export interface BatchContext {
+  /** The accesses of the batch, in order. */
+  readonly accesses: AccessList;
+  /** For each of them its index in the outcomes. */
+  readonly indices: Uint32Array;
+  /** Addresses of the stub's own instructions that read and write, by privilege: an abort elsewhere is no answer. */
+  readonly readInstruction: readonly [bigint, bigint];
+  readonly writeInstruction: readonly [bigint, bigint];
+  /** Whether a data tag stands in the slot at this physical address. */
+  isTagged(physicalAddress: number): boolean;
+}
+
+/** A result that cannot be the outcome of its access: the machine or the stub broke. */
+export class StubResultError extends Error {
+  override readonly name = 'StubResultError';
+}
+
+const RESULT_VALUE = Result.Value / 4;
+const RESULT_FAULT_ADDRESS = Result.FaultAddress / 4;
+const RESULT_SYNDROME = Result.Syndrome / 4;
+const RESULT_VECTOR = Result.Vector / 4;
+const RESULT_INSTRUCTION = Result.Instruction / 4;
+
+/** AT alone tells whether and where, but raises no exception. */
+const KNOWN_OF_TRANSLATION =
+  Known.Completion | Known.FaultStatus | Known.PhysicalAddress | Known.MemoryType | Known.Shareability;
+const KNOWN_OF_UNLOCATED = KNOWN_ALL & ~(Known.PhysicalAddress | Known.MemoryType | Known.Shareability);
+
+/**
+ * Reads a batch's result records into outcomes.
+ * @param results four-byte words of the result window
+ * @throws StubResultError naming the access if a record is missing or makes no sense
+ */
+export function decodeResults(
+  batch: BatchContext,
+  results: Uint32Array,
+  outcomes: OutcomeList,
+  remarks: Map<number, string>,
+): void {
+  const faultAddressWords = new Uint32Array(outcomes.faultAddress.buffer, outcomes.faultAddress.byteOffset);
+  const { accesses } = batch;
+  for (let record = 0; record < accesses.length; record++) {
+    const at = record * RESULT_RECORD_WORDS;
+    const index = batch.indices[record] as number;
+    const vector = (results[at + RESULT_VECTOR] as number) & 0xffff;
+    const syndrome = results[at + RESULT_SYNDROME] as number;
+    if (vector === VECTOR_UNWRITTEN) throw broken(batch, record, 'the stub wrote no result');
+    if (vector === VECTOR_REFUSED) {
+      const word = results[at + RESULT_FAULT_ADDRESS] as number;
+      remarks.set(index, `not executed: ${hex(word)} at the address is not harmless`);
+    } else if ((accesses.flags(record) & AccessFlag.TranslateOnly) !== 0) {
+      decodeTranslation(batch, record, results, outcomes);
+    } else if (vector === VECTOR_NONE || isCompletion(batch, record, results)) {
+      decodeCompletion(batch, record, results, outcomes, remarks);
+    } else {
+      outcomes.known[index] = KNOWN_ALL;
+      const exceptionClass = exceptionClassOf(syndrome);
+      const walkAbort = isAbort(exceptionClass) && isWalkAbort(faultStatusOf(syndrome));
+      outcomes.fault[index] = walkAbort ? StructuralFault.TableOutsideMemory : syndrome;
+      // FAR points at the byte that a write stores; the low bits cannot borrow.
+      const low = results[at + RESULT_FAULT_ADDRESS] as number;
+      const isStoredByte = accesses.access(record) === Access.Write && (low & 0xf) === WRITE_OFFSET;
+      faultAddressWords[index * 2] = isStoredByte ? low - WRITE_OFFSET : low;
+      faultAddressWords[index * 2 + 1] = results[at + RESULT_FAULT_ADDRESS + 1] as number;
+    }
+  }
+}
+
+/**
+ * Whether an exception proves that the access got through: an external abort (there is no memory behind the
+ * translation), or the end of a fetched data tag or undefined instruction.
+ */
+function isCompletion(batch: BatchContext, record: number, results: Uint32Array): boolean {
+  const at = record * RESULT_RECORD_WORDS;
+  const syndrome = results[at + RESULT_SYNDROME] as number;
+  const exceptionClass = exceptionClassOf(syndrome);
+  const privilege = batch.accesses.privilege(record);
+  const access = batch.accesses.access(record);
+  const vector = (results[at + RESULT_VECTOR] as number) & 0xffff;
+  if (vector !== (privilege === Privilege.User ? VECTOR_USER : VECTOR_SAME_LEVEL)) {
+    throw broken(batch, record, `exception at vector ${vector} with syndrome ${hex(syndrome)}`);
+  }
+  const isFetch = access === Access.Execute;
+  const instruction = wordsToBigInt(
+    results[at + RESULT_INSTRUCTION] as number,
+    results[at + RESULT_INSTRUCTION + 1] as number,
+  );
+  if (isFetch && !isAbort(exceptionClass)) {
+    if (exceptionClass === ExceptionClass.Breakpoint || exceptionClass === ExceptionClass.Unknown)
+      return true;
+    return false;
+  }
+  const expected = isFetch
+    ? batch.accesses.address(record)
+    : (access === Access.Write ? batch.writeInstruction : batch.readInstruction)[privilege];
+  if (instruction !== expected) {
+    throw broken(batch, record, `exception ${hex(syndrome)} at ${hex(instruction)}, not at ${hex(expected)}`);
+  }
+  return isAbort(exceptionClass) && faultStatusOf(syndrome) === FAULT_STATUS_EXTERNAL_ABORT;
+}
+
+function decodeTranslation(
+  { accesses, indices }: BatchContext,
+  record: number,
+  results: Uint32Array,
+  outcomes: OutcomeList,
+): void {
+  const at = record * RESULT_RECORD_WORDS;
+  const index = indices[record] as number;
+  const low = results[at + RESULT_VALUE] as number;
+  const high = results[at + RESULT_VALUE + 1] as number;
+  outcomes.known[index] = KNOWN_OF_TRANSLATION;
+  if (parFailed(low)) {
+    const status = parFaultStatus(low);
+    const user = accesses.privilege(record) === Privilege.User;
+    const exceptionClass = user ? ExceptionClass.DataAbortLower : ExceptionClass.DataAbortSame;
+    outcomes.fault[index] = isWalkAbort(status)
+      ? StructuralFault.TableOutsideMemory
+      : abortSyndrome(exceptionClass, status, accesses.access(record) === Access.Write);
+  } else {
+    setPlace(outcomes, index, parFrame(low, high), offsetInFrame(accesses, record), parMemoryType(low, high));
+  }
+}
+
+function decodeCompletion(
+  batch: BatchContext,
+  record: number,
+  results: Uint32Array,
+  outcomes: OutcomeList,
+  remarks: Map<number, string>,
+): void {
+  const at = record * RESULT_RECORD_WORDS;
+  const index = batch.indices[record] as number;
+  const low = results[at + RESULT_VALUE] as number;
+  const high = results[at + RESULT_VALUE + 1] as number;
+  if (parFailed(low)) {
+    outcomes.known[index] = KNOWN_OF_UNLOCATED;
+    remarks.set(index, `the access completed although AT reported fault status ${hex(parFaultStatus(low))}`);
+    return;
+  }
+  const offset = offsetInFrame(batch.accesses, record);
+  const frame = parFrame(low, high);
+  outcomes.known[index] = KNOWN_ALL;
+  setPlace(outcomes, index, frame, offset, parMemoryType(low, high));
+
+  const seen = seenFrame(record, results);
+  if (seen === frame || seen === undefined) return;
+  const slot = offset - (offset % 16);
+  if (seen >= 0 && batch.isTagged(seen * FRAME_SIZE + slot)) {
+    outcomes.physicalAddress[index] = seen * FRAME_SIZE + offset;
+    remarks.set(
+      index,
+      `AT reported physical address ${hex(frame * FRAME_SIZE + offset)}, the access went elsewhere`,
+    );
+  } else if (batch.isTagged(frame * FRAME_SIZE + slot)) {
+    outcomes.known[index] = KNOWN_OF_UNLOCATED;
+    remarks.set(
+      index,
+      `AT reported physical address ${hex(frame * FRAME_SIZE + offset)}, but the access did not find what stands there`,
+    );
+  }
+}
+
+/** The frame that the data tag names which the access found; −1 if it found something else; undefined if nothing. */
+function seenFrame(record: number, results: Uint32Array): number | undefined {
+  const at = record * RESULT_RECORD_WORDS;
+  const low = results[at + RESULT_FAULT_ADDRESS] as number;
+  const high = results[at + RESULT_FAULT_ADDRESS + 1] as number;
+  const vector = (results[at + RESULT_VECTOR] as number) & 0xffff;
+  if (vector === VECTOR_NONE) return frameOfTag(low, high);
+  const exceptionClass = exceptionClassOf(results[at + RESULT_SYNDROME] as number);
+  if (exceptionClass === ExceptionClass.Breakpoint) return high * 2 ** 32 + low;
+  return undefined;
+}
+
+function setPlace(outcomes: OutcomeList, index: number, frame: number, offset: number, type: number): void {
+  outcomes.physicalAddress[index] = frame * FRAME_SIZE + offset;
+  outcomes.memoryType[index] = type;
+}
+
+function offsetInFrame(accesses: AccessList, record: number): number {
+  return (accesses.words[record * 4] as number) & 0xfff;
+}
+
+function broken({ accesses }: BatchContext, record: number, what: string): StubResultError {
+  const access = ACCESS_NAMES[accesses.access(record)];
+  return new StubResultError(`${what} (${access} of ${hex(accesses.address(record))})`);
+}

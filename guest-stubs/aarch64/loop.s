@@ -1,0 +1,197 @@
+// The probe loop, once for each exception level that it runs at. It runs under the tables under test, in
+// the stub's own mapping. Per probe: AT for the same kind of access, then the access itself, one result.
+//
+// x19 = the stub, x20 = control block, x21 = probe, x22 = result, w23 = probes done, w24 = COUNT,
+// x25 … x27 = mask and halves of a data tag, x28 = where an exception of the probe goes on.
+// Of the probe: x0 = data, x1 = address, w2 … w4 = access, privilege, flags, x5 = PAR_EL1.
+
+// Vector table of one level: all exceptions go to one place with the entry's index.
+.macro VECTORS el
+.set vector, 0
+.rept 16
+        .balign 0x80
+        mov     w9, #vector
+        b       exception_el\el
+.set vector, vector + 1
+.endr
+.endm
+
+// AT for a read or write (x2 = 0, 1) at this level or at EL0 (x3 = 0, 1). EL2 has no user accesses.
+// A fetch (x2 = 2) has no AT of its own: a read at this level is translated alike, and never forbidden.
+.macro TRANSLATE el
+        cmp     w2, #ACCESS_EXECUTE
+        csel    w6, wzr, w2, eq
+        csel    w7, wzr, w3, eq
+        add     w6, w7, w6, lsl #1
+        adr     x7, 1f
+        add     x7, x7, x6, lsl #3
+        br      x7
+1:
+.if \el == 1
+        at      s1e1r, x1
+        b       2f
+        at      s1e0r, x1
+        b       2f
+        at      s1e1w, x1
+        b       2f
+        at      s1e0w, x1
+.else
+        at      s1e2r, x1
+        b       2f
+        at      s1e2r, x1
+        b       2f
+        at      s1e2w, x1
+        b       2f
+        at      s1e2w, x1
+.endif
+2:      isb
+        mrs     x5, par_el1
+.endm
+
+.macro ENTER_EL0 label
+        adr     x8, \label
+        msr     elr_el1, x8
+        mov     x8, #SPSR_EL0
+        msr     spsr_el1, x8
+        eret
+.endm
+
+.macro PROBE_LOOP el
+.global run_el\el, batch_end_el\el, read_el\el, write_el\el, exception_el\el, fault_el\el
+run_el\el:
+        adr     x19, start
+        add     x20, x19, #CONTROL_ALIAS
+        ldr     x21, [x20, #CONTROL_PROBES]
+        add     x21, x21, x19
+        ldr     x22, [x20, #CONTROL_RESULTS]
+        add     x22, x22, x19
+        mov     w23, #0
+        ldr     w24, [x20, #CONTROL_COUNT]
+        // movz x0, #…; movk x0, #…, lsl #16 | movk x0, #…, lsl #32; brk #…  without their immediates
+        mov     x25, #0x001f
+        movk    x25, #0xffe0, lsl #16
+        orr     x25, x25, x25, lsl #32
+        mov     x26, #0xd2800000
+        movk    x26, #0xf2a0, lsl #48
+        mov     x27, #0xf2c00000
+        movk    x27, #0xd420, lsl #48
+        cbz     w24, batch_end_el\el
+
+next_el\el:
+        ldr     x1, [x21, #PROBE_ADDRESS]
+        ldrb    w2, [x21, #PROBE_ACCESS]
+        ldrb    w3, [x21, #PROBE_PRIVILEGE]
+        ldrb    w4, [x21, #PROBE_FLAGS]
+        TRANSLATE \el
+        mov     x0, #0
+        tbnz    w4, #TRANSLATE_ONLY_BIT, complete_el\el
+        adr     x28, record_el\el
+        cmp     w2, #ACCESS_WRITE
+        b.hi    fetch_el\el
+        b.eq    store_el\el
+
+// A read. The pair forms and the write-back forms report no instruction syndrome at any level.
+.if \el == 1
+        cbz     w3, read_el1
+        ENTER_EL0 read_el0
+.endif
+read_el\el:
+        ldp     x0, x2, [x1]
+        b       complete_el\el
+
+// A write stores the byte that is there. Where AT says that nothing can be written, nothing is read before.
+store_el\el:
+        tbnz    x5, #0, 2f
+        adr     x28, 1f
+        ldr     x0, [x1]
+1:      adr     x28, record_el\el
+2:      lsr     x7, x0, #(WRITE_OFFSET * 8)
+        add     x6, x1, #WRITE_OFFSET
+.if \el == 1
+        cbz     w3, write_el1
+        ENTER_EL0 write_el0
+.endif
+write_el\el:
+        strb    w7, [x6], #0
+        b       complete_el\el
+
+// A fetch runs only what is harmless: a data tag, or an instruction that is undefined for ever (bits 31 and
+// 28:25 clear, Arm ARM C4.1). Where the content cannot be read, the fetch cannot run it either.
+fetch_el\el:
+        tbnz    x5, #0, 2f
+        adr     x28, 1f
+        ldp     x6, x7, [x1]
+        adr     x28, record_el\el
+        tst     w6, #0x80000000
+        b.ne    3f
+        tst     w6, #0x1e000000
+        b.eq    2f
+3:      and     x8, x6, x25
+        and     x9, x7, x25
+        cmp     x8, x26
+        ccmp    x9, x27, #0, eq
+        b.eq    2f
+        str     x6, [x22, #RESULT_FAULT_ADDRESS]
+        mov     w9, #VECTOR_REFUSED
+        b       finish_el\el
+1:      adr     x28, record_el\el
+2:      mov     x0, #-1
+.if \el == 1
+        cbz     w3, 4f
+        mov     x8, #SPSR_EL0
+        msr     spsr_el1, x8
+        msr     elr_el1, x1
+        eret
+.endif
+4:      ret     x1                      // not BR: the target of RET needs no landing pad
+
+// Every exception of this level. An emulator that cannot deliver exceptions enters at fault_el with
+// w9 = vector index, x10 = ESR, x11 = FAR, x12 = ELR.
+exception_el\el:
+        mrs     x10, esr_el\el
+        mrs     x11, far_el\el
+        mrs     x12, elr_el\el
+fault_el\el:
+        br      x28
+
+record_el\el:
+        lsr     w13, w10, #EC_SHIFT
+        cmp     w13, #EC_SVC
+        b.eq    complete_el\el          // a user access that completed
+        mov     w14, #EC_ABORT_MASK
+        and     w13, w13, w14
+        cmp     w13, #EC_ABORT
+        csel    x11, x11, x0, eq
+        str     x11, [x22, #RESULT_FAULT_ADDRESS]
+        str     w10, [x22, #RESULT_SYNDROME]
+        str     x12, [x22, #RESULT_INSTRUCTION]
+        b       finish_el\el
+
+complete_el\el:
+        str     x0, [x22, #RESULT_FAULT_ADDRESS]
+        str     wzr, [x22, #RESULT_SYNDROME]
+        str     xzr, [x22, #RESULT_INSTRUCTION]
+        mov     w9, #VECTOR_NONE
+finish_el\el:
+        str     x5, [x22, #RESULT_VALUE]
+        str     w9, [x22, #RESULT_VECTOR]    // and EXTRA = 0
+        add     w23, w23, #1
+        str     w23, [x20, #CONTROL_DONE]
+        add     x21, x21, #PROBE_RECORD_BYTES
+        add     x22, x22, #RESULT_RECORD_BYTES
+        cmp     w23, w24
+        b.ne    next_el\el
+batch_end_el\el:
+        smc     #0
+.endm
+
+// VBAR_ELx needs 2 KiB alignment: assemble.ts places the sections.
+.section .vectors_el1, "ax"
+vectors_el1:
+        VECTORS 1
+.section .vectors_el2, "ax"
+vectors_el2:
+        VECTORS 2
+.section .loops, "ax"
+        PROBE_LOOP 1
+        PROBE_LOOP 2

@@ -1,0 +1,164 @@
+// The monitor: runs at EL3 with the MMU off, so that no table under test can reach it. It waits for the
+// doorbell, installs the registers of a batch, lets the probe loop run at the level under test, and gets
+// the processor back by SMC.
+//
+// x19 = physical address of the stub, x20 = its control block.
+
+.text
+.global start
+start:
+        adr     x19, start
+        add     x20, x19, #CONTROL_OFFSET
+        bl      take_over
+        mov     w0, #(PROTOCOL_MAGIC & 0xffff)
+        movk    w0, #(PROTOCOL_MAGIC >> 16), lsl #16
+        mov     w1, #PROTOCOL_VERSION
+        stp     w0, w1, [x20, #CONTROL_MAGIC]
+        b       wait
+
+// Makes this copy of the monitor the one that exceptions reach.
+take_over:
+        adr     x0, monitor_vectors
+        msr     vbar_el3, x0
+        mov     x0, #SCR_VALUE
+        msr     scr_el3, x0
+        msr     cptr_el3, xzr
+        mrs     x0, id_aa64mmfr0_el1
+        str     x0, [x20, #CONTROL_MEMORY_FEATURES]
+        mrs     x0, cntfrq_el0
+        str     x0, [x20, #CONTROL_CLOCK_HZ]
+        isb
+        ret
+
+// The doorbell's value is acknowledged only when everything else of the batch is in memory.
+acknowledge:
+        dsb     sy
+        str     w21, [x20, #CONTROL_ACK]
+wait:
+        ldr     w21, [x20, #CONTROL_DOORBELL]
+        ldr     w0, [x20, #CONTROL_ACK]
+        cmp     w21, w0
+        b.ne    obey
+        yield
+        b       wait
+obey:
+        dsb     sy
+        ldr     w0, [x20, #CONTROL_COMMAND]
+        cmp     w0, #COMMAND_MOVE
+        b.eq    move
+
+        add     x22, x20, #CONTROL_REGISTERS
+        ldr     x0, [x22, #REGISTER_HCR_EL2*8]
+        msr     hcr_el2, x0
+        ldr     x0, [x22, #REGISTER_LEVEL*8]
+        ldr     x23, [x22, #REGISTER_STUB*8]   // where the loop sees itself
+        cmp     x0, #2
+        b.eq    install_el2
+
+.macro INSTALL el
+        ldr     x0, [x22, #REGISTER_TTBR0*8]
+        msr     ttbr0_el\el, x0
+        ldr     x0, [x22, #REGISTER_TCR*8]
+        msr     tcr_el\el, x0
+        ldr     x0, [x22, #REGISTER_MAIR*8]
+        msr     mair_el\el, x0
+        ldr     x0, [x22, #REGISTER_SCTLR*8]
+        msr     sctlr_el\el, x0
+        adr     x0, vectors_el\el
+        sub     x0, x0, x19
+        add     x0, x0, x23
+        msr     vbar_el\el, x0
+        mov     x0, #SPSR_EL\el
+        msr     spsr_el3, x0
+        adr     x0, run_el\el
+        sub     x0, x0, x19
+        add     x0, x0, x23
+        msr     elr_el3, x0
+.endm
+
+install_el1:
+        ldr     x0, [x22, #REGISTER_TTBR1*8]
+        msr     ttbr1_el1, x0
+        INSTALL 1
+        b       enter
+install_el2:
+        INSTALL 2
+enter:
+        tlbi    alle1
+        tlbi    alle2
+        dsb     sy
+        isb
+        mrs     x0, cntpct_el0
+        str     x0, [x20, #CONTROL_T0]
+        eret
+
+// From a lower level: the end of a batch, or what should never happen.
+batch_done:
+        isb
+        mrs     x0, cntpct_el0
+        adr     x19, start
+        add     x20, x19, #CONTROL_OFFSET
+        str     x0, [x20, #CONTROL_T1]
+        mrs     x0, esr_el3
+        lsr     x1, x0, #EC_SHIFT
+        cmp     x1, #EC_SMC
+        b.ne    report_failure
+        ldr     w21, [x20, #CONTROL_DOORBELL]
+        b       acknowledge
+
+monitor_failure:
+        adr     x19, start
+        add     x20, x19, #CONTROL_OFFSET
+        mrs     x0, esr_el3
+report_failure:                         // DONE stays below COUNT: the host looks here
+        mrs     x1, elr_el3
+        mrs     x2, far_el3
+        orr     x0, x0, #(1 << 63)
+        str     x0, [x20, #CONTROL_FAILURE_SYNDROME]
+        stp     x1, x2, [x20, #CONTROL_FAILURE_INSTRUCTION]
+        ldr     w21, [x20, #CONTROL_DOORBELL]
+        b       acknowledge
+
+// Moves the stub to another region: the guest itself copies the code and wipes what it leaves, because an
+// emulator notices only the guest's own writes to code that it has translated. The host has written the
+// new control block before.
+move:
+        ldr     x1, [x20, #CONTROL_REGISTERS + REGISTER_STUB*8]
+        mov     x2, #CONTROL_OFFSET
+        mov     x3, x19
+        mov     x4, x1
+1:      ldp     x5, x6, [x3], #16
+        stp     x5, x6, [x4], #16
+        subs    x2, x2, #16
+        b.ne    1b
+        dsb     sy
+        ic      iallu
+        dsb     sy
+        isb
+        add     x2, x1, #(arrive - start)
+        br      x2
+arrive:
+        mov     x3, x19                 // the region that is left
+        adr     x19, start
+        add     x20, x19, #CONTROL_OFFSET
+        mov     x2, #CONTROL_END
+2:      stp     xzr, xzr, [x3], #16
+        subs    x2, x2, #16
+        b.ne    2b
+        bl      take_over
+        ldr     w21, [x20, #CONTROL_DOORBELL]
+        b       acknowledge
+
+// Offset 0x400 is a synchronous exception from a lower level (Arm ARM D1.4.1); all else is a failure.
+.section .monitor_vectors, "ax"
+monitor_vectors:
+.set vector, 0
+.rept 16
+        .balign 0x80
+.if vector == 8
+        b       batch_done
+.else
+        b       monitor_failure
+.endif
+.set vector, vector + 1
+.endr

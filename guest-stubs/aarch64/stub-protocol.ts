@@ -1,0 +1,60 @@
+/** The AArch64 part of PROTOCOL.md: what the stub of this folder adds to or narrows of `../protocol.ts`. */
+
+/** The stub's region: 2 MiB of guest physical memory, aligned to its size. */
+export const REGION_BYTES = 0x20_0000;
+/** Offset of the tables that map the stub. */
+export const TABLES_OFFSET = 0x2_0000;
+export const PROBE_WINDOW_OFFSET = 0x8_0000;
+export const RESULT_WINDOW_OFFSET = 0x10_0000;
+/** Probes that fit in the windows. */
+export const MAX_BATCH = 16_384;
+
+/** Bytes of the region that are mapped read-only and executable, in whole pages of every granule. */
+export const CODE_BYTES = 0x1_0000;
+/** Offset in the stub's virtual mapping where the first {@link CODE_BYTES} of the region are mapped again, writable. */
+export const ALIAS_OFFSET = 0x1f_0000;
+
+/** Values of COMMAND. */
+export const Command = { Run: 0, Move: 1 } as const;
+
+/** Offsets inside the control block that only this stub has. */
+export const AArch64Control = {
+  /** u64: ESR_EL3 with bit 63 set if the processor came back to the monitor in another way than the end of a batch. */
+  FailureSyndrome: 0x80,
+  /** u64: ELR_EL3 of that. */
+  FailureInstruction: 0x88,
+  /** u64: FAR_EL3 of that. */
+  FailureAddress: 0x90,
+  /** u64: ID_AA64MMFR0_EL1. */
+  MemoryFeatures: 0x98,
+} as const;
+
+/** Indices into REGISTERS of the control block. */
+export const Register = {
+  /** The exception level under test. */
+  Level: 0,
+  /** The stub's virtual address; for {@link Command}.Move the physical address of the region to move to. */
+  Stub: 1,
+  Sctlr: 2,
+  Ttbr0: 3,
+  Ttbr1: 4,
+  Tcr: 5,
+  Mair: 6,
+  HcrEl2: 7,
+} as const;
+export const REGISTER_COUNT = 8;
+
+/** VECTOR of a fetch that the stub did not make, because what stands there is not harmless to execute. */
+export const VECTOR_REFUSED = 0xfffd;
+/** VECTOR of a synchronous exception from the level that the loop runs at, and from EL0 (Arm ARM D1.4.1, offset / 0x80). */
+export const VECTOR_SAME_LEVEL = 4;
+export const VECTOR_USER = 8;
+
+/** A write probe stores one byte at this offset of its slot; FAR says so. */
+export const WRITE_OFFSET = 7;
+
+/** Offsets inside a probe record (src/access-list.ts). */
+export const ProbeRecord = { Address: 0, Access: 8, Privilege: 9, Flags: 10 } as const;
+
+/** Bytes of the control block. */
+export const CONTROL_BYTES = 0x1000;

@@ -1,0 +1,24 @@
+// The AArch64 stub: see PROTOCOL.md. A flat, position-independent blob; offset 0 is its entry. Names in
+// capitals that are not set here come from protocol.inc, which assemble.ts writes from the TypeScript constants.
+
+.arch armv8-a
+.include "protocol.inc"
+
+// ESR_ELx.EC (Arm ARM D19.2.37).
+.set EC_SHIFT,      26
+.set EC_SVC,        0x15
+.set EC_SMC,        0x17
+.set EC_ABORT,      0x20        // without the bits that tell data from fetch and same from lower level
+.set EC_ABORT_MASK, 0x3a
+
+// SPSR_ELx: DAIF masked, all else clear (PAN, SS, BTYPE …).
+.set SPSR_EL0,      0x3c0
+.set SPSR_EL1,      0x3c5
+.set SPSR_EL2,      0x3c9
+
+// SCR_EL3: NS, HCE, RW. Lower levels are non-secure AArch64, without traps and optional features.
+.set SCR_VALUE,     0x501
+
+.include "monitor.s"
+.include "loop.s"
+.include "el0.s"
