@@ -8,8 +8,8 @@ export interface DeclaredAccess {
   readonly expectation: Expectation;
   /** `access + 3 × privilege`. */
   readonly kind: number;
-  /** The frame that the declaration names for this page. */
-  readonly frame: number;
+  /** The frame that the declaration names for this page; undefined if it names none. */
+  readonly frame: number | undefined;
   /** Offset of the access in its page. */
   readonly offset: number;
 }
@@ -32,6 +32,7 @@ export function fulfils(
     const type = (outcomes.memoryType[index] as number) & 0xff;
     return (
       ((known & Known.PhysicalAddress) === 0 ||
+        frame === undefined ||
         outcomes.physicalAddress[index] === frame * FRAME_SIZE + offset) &&
       ((known & Known.MemoryType) === 0 || expectation.memoryTypes[type] !== 0)
     );

@@ -86,7 +86,7 @@ describe('an execute probe into the image', () => {
   const points = Float64Array.of(firstSlot(1), firstSlot(2));
 
   test('goes to a slot that is harmless, with the prediction of that slot; reads and writes stay', () => {
-    const chunk = planChunk(points, { ...subject, memory, harmlessFetchSlot: () => 5 });
+    const chunk = planChunk(points, { ...subject, memory, harmlessFetchSlot: () => 0x50 });
     expect(listed(chunk).slice(6)).toEqual([
       '0x2000 supervisor read',
       '0x2000 supervisor write',

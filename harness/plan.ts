@@ -3,7 +3,7 @@ import { FRAME_SIZE } from '../src/addresses.ts';
 import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { OutcomeList } from '../src/outcome-list.ts';
 import type { ProbeList } from './machine.ts';
-import { offsetOfPoint, pageOfPoint, SLOT_BYTES } from './plan-points.ts';
+import { offsetOfPoint, pageOfPoint } from './plan-points.ts';
 
 /** What predicts outcomes: the walker. */
 export interface Predictor {
@@ -11,8 +11,8 @@ export interface Predictor {
 }
 
 /**
- * The index of a 16-byte slot in a frame (given as its 1024 words) that may be executed without harm, or −1
- * if there is none. Which content is harmless is the architecture's business: see guest-stubs.
+ * The offset in bytes of a 16-byte slot of a frame (given as its 1024 words) that may be executed without
+ * harm, or −1 if there is none. Which content is harmless is the architecture's business: see guest-stubs.
  */
 export type HarmlessFetchSlot = (frameWords: Uint32Array) => number;
 
@@ -77,7 +77,7 @@ interface PredictedAccesses {
 
 /**
  * Every access to every point, in order, with its prediction.
- * @param fetchSlots for points (by index) whose execute probe needs another slot: which, or that there is none
+ * @param fetchSlots for points (by index) whose execute probe needs another slot: its offset, or that there is none
  */
 function listAccesses(
   points: Float64Array,
@@ -100,7 +100,7 @@ function listAccesses(
         if (access !== Access.Execute || fetchSlot === undefined) {
           accesses.set(index, low, high, access, privilege);
         } else if (fetchSlot !== NO_SLOT) {
-          accesses.set(index, pageLow + fetchSlot * SLOT_BYTES, high, access, privilege);
+          accesses.set(index, pageLow + fetchSlot, high, access, privilege);
         } else {
           continue;
         }

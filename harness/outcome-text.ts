@@ -1,0 +1,74 @@
+import { decodeAArch64Fault, describeAArch64Fault } from '../src/aarch64/walk-fault.ts';
+import { aarch64MemoryTypeName } from '../src/aarch64/walk-memory-type.ts';
+import { hex } from '../src/addresses.ts';
+import { isStructuralFault, Known } from '../src/outcome-list.ts';
+import type { Architecture } from '../src/registers.ts';
+import { describeX64Fault, x64MemoryTypeName } from '../src/x64/walk-fault.ts';
+import type { Outcome } from './errata.ts';
+import type { ReportedOutcome } from './report.ts';
+
+/** How an architecture's columns are put into words. */
+interface Wording {
+  fault(fault: number): string;
+  /** For machines that know the class of a fault but not its status. */
+  faultClass(fault: number): string;
+  memoryType(type: number): string;
+}
+
+const WORDINGS: Readonly<Record<Architecture, Wording>> = {
+  x64: {
+    fault: describeX64Fault,
+    faultClass: (fault) => describeX64Fault(fault).replace(/ error code.*/, ''),
+    memoryType: x64MemoryTypeName,
+  },
+  aarch64: {
+    fault: describeAArch64Fault,
+    faultClass: (fault) => decodeAArch64Fault(fault).kind,
+    memoryType: aarch64MemoryTypeName,
+  },
+};
+
+/** An outcome in words, with what is not known left out or named as unknown; null if nothing is known. */
+export function reportOutcome(outcome: Outcome, architecture: Architecture): ReportedOutcome | null {
+  const { known } = outcome;
+  if ((known & Known.Completion) === 0) return null;
+  return outcome.fault === 0
+    ? reportCompletion(outcome, WORDINGS[architecture])
+    : reportFault(outcome, WORDINGS[architecture]);
+}
+
+function reportCompletion(
+  { known, physicalAddress, memoryType }: Outcome,
+  wording: Wording,
+): ReportedOutcome {
+  const address = (known & Known.PhysicalAddress) !== 0 ? hex(physicalAddress) : undefined;
+  const type = (known & Known.MemoryType) !== 0 ? wording.memoryType(memoryType) : undefined;
+  return {
+    completes: true,
+    ...(address !== undefined && { physicalAddress: address }),
+    ...(type !== undefined && { memoryType: type }),
+    text: `completes${address === undefined ? '' : ` at ${address}`}${type === undefined ? '' : `, ${type}`}`,
+  };
+}
+
+function reportFault(
+  { known, fault, faultAddress, physicalAddress }: Outcome,
+  wording: Wording,
+): ReportedOutcome {
+  if (isStructuralFault(fault)) {
+    return {
+      completes: false,
+      text: `the walk needs a table entry at ${hex(physicalAddress)}, where no memory is`,
+    };
+  }
+  const address = (known & Known.FaultAddress) !== 0 ? hex(faultAddress) : undefined;
+  const hasStatus = (known & Known.FaultStatus) !== 0;
+  const hasClass = (known & Known.FaultClass) !== 0;
+  const name = hasStatus ? wording.fault(fault) : hasClass ? wording.faultClass(fault) : 'some fault';
+  return {
+    completes: false,
+    ...(hasStatus && { fault: hex(fault) }),
+    ...(address !== undefined && { faultAddress: address }),
+    text: `faults: ${name}`,
+  };
+}

@@ -1,0 +1,130 @@
+import { ACCESS_NAMES } from '../src/access-list.ts';
+import { hex } from '../src/addresses.ts';
+import { isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
+import { type Erratum, outcomeAt } from './errata.ts';
+import type { Observations } from './machine.ts';
+import { type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
+import { FAULT_COLUMNS, Judgement, judge } from './verdict.ts';
+import type { MismatchLog } from './verdict-log.ts';
+import { type DeclaredChunk, describeMismatch, type MismatchContext } from './verdict-mismatches.ts';
+import type { TableFinding } from './verdict-tables.ts';
+import { countColumns, Tally } from './verdict-tally.ts';
+
+/** The reason of a probe that the machine gave none for. */
+const NO_REMARK = 'the machine could not tell whether the access completes';
+
+/** A judged part of the plan. */
+export interface JudgedChunk extends DeclaredChunk {
+  /** Number of the chunk's first point in the whole plan. */
+  readonly firstPoint: number;
+  /** A nonzero byte for each probe whose prediction contradicts the declaration. */
+  readonly contradicted: Uint8Array | undefined;
+}
+
+/** The verdict on one machine, chunk by chunk. */
+export class MachineVerdict {
+  readonly machine: string;
+  readonly notObservable = new Tally();
+  readonly errata = new Tally();
+  probes = 0;
+  agreed = 0;
+  mismatched = 0;
+  columns: ColumnCounts = NO_COLUMNS;
+  readonly #context: MismatchContext;
+  readonly #knownErrata: readonly Erratum[];
+  readonly #log: MismatchLog;
+
+  constructor(machine: string, context: MismatchContext, knownErrata: readonly Erratum[], log: MismatchLog) {
+    this.machine = machine;
+    this.#context = context;
+    this.#knownErrata = knownErrata;
+    this.#log = log;
+  }
+
+  /** Judges what the machine answered to a chunk. */
+  judge(part: JudgedChunk, { outcomes, remarks }: Observations): void {
+    const { chunk, contradicted } = part;
+    const columns = FAULT_COLUMNS[this.#context.registers.architecture];
+    const judgements = judge(chunk.predicted, outcomes, columns, contradicted);
+    for (let index = 0; index < judgements.length; index++) {
+      switch (judgements[index]) {
+        case Judgement.Agreed:
+          this.agreed++;
+          break;
+        case Judgement.NotObservable:
+          this.notObservable.add(remarks.get(index) ?? NO_REMARK);
+          break;
+        default:
+          this.#judgeDeviation(part, outcomes, index, remarks.get(index));
+      }
+    }
+    this.probes += judgements.length + chunk.notMade.length;
+    for (const { reason } of chunk.notMade) this.notObservable.add(reason);
+    this.columns = countColumns(this.columns, outcomes);
+  }
+
+  /** Logs that the tables are not as they should be after the probes. */
+  addTableFinding({ address, what }: TableFinding): void {
+    const mismatch: Mismatch = {
+      machine: this.machine,
+      address: hex(address),
+      access: 'write',
+      privilege: 'supervisor',
+      region: null,
+      declared: null,
+      queried: null,
+      predicted: null,
+      observed: null,
+      alone: null,
+      remark: what,
+    };
+    this.#log.add(`${this.machine} tables`, Number.NaN, mismatch.address, what, () => mismatch);
+  }
+
+  #judgeDeviation(part: JudgedChunk, observed: OutcomeList, index: number, remark: string | undefined): void {
+    const { chunk, contradicted } = part;
+    const { accesses } = chunk.probes;
+    const isExcusable = contradicted?.[index] !== 1;
+    const erratum = isExcusable ? this.#erratumFor(part, observed, index) : undefined;
+    if (erratum !== undefined) {
+      this.errata.add(erratum.rule);
+      return;
+    }
+    this.mismatched++;
+    const point = chunk.pointOf[index] as number;
+    const access = `${accesses.privilege(index)} ${ACCESS_NAMES[accesses.access(index)]}`;
+    this.#log.add(
+      `${this.machine} ${access}`,
+      part.firstPoint + point,
+      hex(accesses.address(index)),
+      `${part.regions?.[point]} ${shapeOf(accesses.address(index), chunk.predicted, index)} ${shapeOf(accesses.address(index), observed, index)}`,
+      () => describeMismatch(this.#context, part, this.machine, observed, index, remark),
+    );
+  }
+
+  #erratumFor({ chunk }: JudgedChunk, observed: OutcomeList, index: number): Erratum | undefined {
+    if (this.#knownErrata.length === 0 || isStructuralFault(chunk.predicted.fault[index] as number)) {
+      return undefined;
+    }
+    const { accesses } = chunk.probes;
+    const probe = {
+      address: accesses.address(index),
+      access: accesses.access(index),
+      privilege: accesses.privilege(index),
+      flags: accesses.flags(index),
+      pkru: accesses.pkru(index),
+      predicted: outcomeAt(chunk.predicted, index),
+      observed: outcomeAt(observed, index),
+      registers: this.#context.registers,
+    };
+    return this.#knownErrata.find((erratum) => erratum.explains(probe));
+  }
+}
+
+/** What neighbouring outcomes of one kind have in common: addresses count relative to the access. */
+function shapeOf(address: bigint, outcomes: OutcomeList, index: number): string {
+  const { known, fault, physicalAddress, memoryType } = outcomeAt(outcomes, index);
+  return fault === 0
+    ? `${known} ${BigInt(physicalAddress) - address} ${memoryType}`
+    : `${known} fault ${fault}`;
+}

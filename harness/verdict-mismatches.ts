@@ -1,0 +1,147 @@
+import { ACCESS_NAMES, PRIVILEGE_NAMES } from '../src/access-list.ts';
+import { type Address, FRAME_SIZE, hex } from '../src/addresses.ts';
+import { PageTableError } from '../src/errors.ts';
+import { type MemoryAttributeBits, memoryAttributeNames } from '../src/memory-attributes.ts';
+import { Known, type OutcomeList } from '../src/outcome-list.ts';
+import type { Registers } from '../src/registers.ts';
+import { outcomeAt } from './errata.ts';
+import { type Expectation, Expected, expectationOf, permissionControls } from './expectation.ts';
+import type { Declaration } from './expectation-declaration.ts';
+import { reportOutcome } from './outcome-text.ts';
+import type { PlanChunk } from './plan.ts';
+import { pageOfPoint } from './plan-points.ts';
+import type { Mismatch, ReportedAttributes } from './report.ts';
+import { partyAlone, type Statement } from './verdict-parties.ts';
+
+/** Who has a say in a mismatch, beside the walker and the machine. */
+export interface MismatchContext {
+  readonly registers: Registers;
+  readonly declaration: Declaration | undefined;
+  /** The engine's queryMemoryRegion for the page at an address; undefined for "no mapping". */
+  readonly query: ((address: Address) => MemoryAttributeBits | undefined) | undefined;
+}
+
+/** A chunk with what is declared for its points. */
+export interface DeclaredChunk {
+  readonly chunk: PlanChunk;
+  /** The region of each point, see Declaration.regionsOf; undefined without a declaration. */
+  readonly regions: Int32Array | undefined;
+}
+
+interface Voice {
+  readonly statement: Statement | undefined;
+  readonly text: ReportedAttributes;
+}
+
+/** Puts a mismatching probe into words: everyone who has a say, side by side. */
+export function describeMismatch(
+  context: MismatchContext,
+  declaredChunk: DeclaredChunk,
+  machine: string,
+  observed: OutcomeList,
+  index: number,
+  remark?: string,
+): Mismatch {
+  const { architecture } = context.registers;
+  const { chunk } = declaredChunk;
+  const { accesses } = chunk.probes;
+  const address = accesses.address(index);
+  const access = accesses.access(index);
+  const privilege = accesses.privilege(index);
+  const kind = access + 3 * privilege;
+  const declared = declaredVoice(context, declaredChunk, index, kind);
+  const queried = queriedVoice(context, address, kind);
+  const isObserved = ((observed.known[index] as number) & Known.Completion) !== 0;
+  const statements: readonly (Statement | undefined)[] = [
+    declared?.statement,
+    queried?.statement,
+    { party: 'predicted', outcomes: chunk.predicted },
+    isObserved ? { party: 'observed', outcomes: observed } : undefined,
+  ];
+  return {
+    machine,
+    address: hex(address),
+    access: ACCESS_NAMES[access],
+    privilege: PRIVILEGE_NAMES[privilege],
+    region: regionOf(context, declaredChunk, index)?.name ?? null,
+    declared: declared?.text ?? null,
+    queried: queried?.text ?? null,
+    predicted: reportOutcome(outcomeAt(chunk.predicted, index), architecture),
+    observed: reportOutcome(outcomeAt(observed, index), architecture),
+    alone: partyAlone(
+      statements.filter((statement) => statement !== undefined),
+      { architecture, index, kind, offset: Number(address % BigInt(FRAME_SIZE)) },
+    ),
+    ...(remark !== undefined && { remark }),
+  };
+}
+
+function regionOf({ declaration }: MismatchContext, { chunk, regions }: DeclaredChunk, index: number) {
+  const region = regions?.[chunk.pointOf[index] as number];
+  return region === undefined ? undefined : declaration?.regions[region];
+}
+
+function declaredVoice(
+  context: MismatchContext,
+  declaredChunk: DeclaredChunk,
+  index: number,
+  kind: number,
+): Voice | undefined {
+  const { chunk, regions } = declaredChunk;
+  const point = chunk.pointOf[index] as number;
+  const expectation = regions && context.declaration?.expectation(regions[point] as number);
+  if (expectation === undefined) return undefined;
+  const region = regionOf(context, declaredChunk, index);
+  const frame = region && pageOfPoint(chunk.points[point] as number) - region.firstPage + region.firstFrame;
+  return {
+    statement: { party: 'declared', expectation, frame },
+    text: reportAttributes(region?.attributes, expectation, kind),
+  };
+}
+
+function queriedVoice(
+  { query, registers }: MismatchContext,
+  address: bigint,
+  kind: number,
+): Voice | undefined {
+  if (query === undefined) return undefined;
+  try {
+    const attributes = query(address);
+    const expectation = queriedExpectation(attributes, registers);
+    return {
+      statement: { party: 'queried', expectation, frame: undefined },
+      text: reportAttributes(attributes, expectation, kind),
+    };
+  } catch (error) {
+    if (!(error instanceof PageTableError)) throw error;
+    return { statement: undefined, text: { attributes: null, text: error.message } };
+  }
+}
+
+/** What the engine's answer means for accesses. On x64 it says nothing of memory types. */
+export function queriedExpectation(
+  attributes: MemoryAttributeBits | undefined,
+  registers: Registers,
+): Expectation {
+  const expectation = expectationOf(attributes, permissionControls(registers));
+  return registers.architecture === 'x64'
+    ? { ...expectation, memoryTypes: new Uint8Array(256).fill(1) }
+    : expectation;
+}
+
+const EXPECTED_TEXT: Readonly<Record<Expected, string>> = {
+  [Expected.Completes]: 'completes',
+  [Expected.Unmapped]: 'faults: nothing is mapped',
+  [Expected.Forbidden]: 'faults: not permitted',
+};
+
+/** Attributes in words, and what they mean for one access. */
+export function reportAttributes(
+  attributes: MemoryAttributeBits | undefined,
+  { byAccess }: Expectation,
+  kind: number,
+): ReportedAttributes {
+  const names = attributes === undefined ? null : memoryAttributeNames(attributes);
+  const what = names === null ? 'unmapped' : names.length === 0 ? 'no attributes' : names.join(', ');
+  return { attributes: names, text: `${what} → ${EXPECTED_TEXT[byAccess[kind] as Expected]}` };
+}

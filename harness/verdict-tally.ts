@@ -1,0 +1,38 @@
+import { Known, type OutcomeList } from '../src/outcome-list.ts';
+import type { ColumnCounts, Counted } from './report.ts';
+
+/** Counts by name, in the order of first appearance. */
+export class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(what: string, count = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + count);
+  }
+
+  get total(): number {
+    return this.entries.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  get entries(): readonly Counted[] {
+    return [...this.#counts].map(([what, count]) => ({ what, count }));
+  }
+}
+
+/** The sum of `counts` and what the machine knew of one more list of outcomes. */
+export function countColumns(counts: ColumnCounts, { known, fault, length }: OutcomeList): ColumnCounts {
+  let { completed, physicalAddress, memoryType, faulted, faultStatus, faultAddress } = counts;
+  for (let index = 0; index < length; index++) {
+    const bits = known[index] as number;
+    if ((bits & Known.Completion) === 0) continue;
+    if (fault[index] === 0) {
+      completed++;
+      if ((bits & Known.PhysicalAddress) !== 0) physicalAddress++;
+      if ((bits & Known.MemoryType) !== 0) memoryType++;
+    } else {
+      faulted++;
+      if ((bits & Known.FaultStatus) !== 0) faultStatus++;
+      if ((bits & Known.FaultAddress) !== 0) faultAddress++;
+    }
+  }
+  return { completed, physicalAddress, memoryType, faulted, faultStatus, faultAddress };
+}

@@ -1,0 +1,139 @@
+import type { LeafList } from '../src/leaf-list.ts';
+import { type Erratum, errataOf } from './errata.ts';
+import {
+  type GuestImage,
+  type Machine,
+  MachineError,
+  type MachineProvider,
+  type Observations,
+} from './machine.ts';
+import { type MachineReport, NO_COLUMNS, type TableChanges } from './report.ts';
+import type { MismatchLog } from './verdict-log.ts';
+import { type JudgedChunk, MachineVerdict } from './verdict-machine.ts';
+import type { MismatchContext } from './verdict-mismatches.ts';
+import { compareTables, LeafUse } from './verdict-tables.ts';
+
+/** A machine that may take part; its module is loaded when it is asked for. */
+export interface MachineCandidate {
+  readonly name: string;
+  provider(): Promise<MachineProvider>;
+}
+
+/** One machine's part in a verification: from its start to its report. */
+export class MachineRun {
+  readonly name: string;
+  readonly #candidate: MachineCandidate;
+  readonly #started = performance.now();
+  #ended = Number.NaN;
+  #machine: Machine | undefined;
+  #verdict: MachineVerdict | undefined;
+  #use: LeafUse | undefined;
+  #tables: TableChanges | null = null;
+  #guestSeconds = 0;
+  #trouble: MachineError | undefined;
+
+  constructor(candidate: MachineCandidate) {
+    this.name = candidate.name;
+    this.#candidate = candidate;
+  }
+
+  /** Why it does not run, or does not any more. */
+  get trouble(): MachineError | undefined {
+    return this.#trouble;
+  }
+
+  get mismatched(): number {
+    return this.#verdict?.mismatched ?? 0;
+  }
+
+  /** Starts the machine and loads the image. Its absence is no error: see {@link trouble}. */
+  async start(image: GuestImage): Promise<void> {
+    await this.#attempt(async () => {
+      const provider = await this.#candidate.provider();
+      this.#machine = await provider.open();
+      await this.#machine.load(image);
+    });
+  }
+
+  /** Makes ready for judging; called once, after {@link start}. */
+  prepare(
+    context: MismatchContext,
+    leaves: LeafList,
+    log: MismatchLog,
+    errata: readonly Erratum[] | undefined,
+  ): void {
+    if (this.#machine === undefined) return;
+    const known = errataOf(this.name, this.#machine.capabilities.version, errata);
+    this.#verdict = new MachineVerdict(this.name, context, known, log);
+    this.#use = new LeafUse(leaves);
+  }
+
+  /** What the machine answers to a chunk; undefined if it does not run. */
+  async probe(part: JudgedChunk): Promise<Observations | undefined> {
+    return await this.#attempt(async () => await this.#machine?.probe(part.chunk.probes));
+  }
+
+  judge(part: JudgedChunk, observations: Observations): void {
+    this.#verdict?.judge(part, observations);
+    this.#use?.note(part.chunk, observations.outcomes);
+    this.#guestSeconds += observations.guestSeconds;
+  }
+
+  /** Holds the tables as the machine leaves them against the image, and ends the machine. */
+  async finish(image: GuestImage): Promise<void> {
+    await this.#attempt(async () => {
+      if (this.#machine === undefined || this.#use === undefined) return;
+      const after = await this.#machine.readBack();
+      const { architecture } = image.registers;
+      const comparison = compareTables(image.memory, after, this.#use, architecture);
+      const { accessed, dirty, findings } = comparison;
+      this.#tables = { accessed, dirty, findings: findings.length };
+      for (const finding of findings) this.#verdict?.addTableFinding(finding);
+    });
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    if (Number.isNaN(this.#ended)) this.#ended = performance.now();
+    await this.#machine?.close();
+  }
+
+  report(): MachineReport {
+    const verdict = this.#verdict;
+    const trouble = this.#trouble;
+    const ran = verdict !== undefined && trouble === undefined;
+    return {
+      name: this.name,
+      version: this.#machine?.capabilities.version ?? '',
+      status: ran ? 'ran' : trouble?.code === 'failed' ? 'failed' : 'absent',
+      ...(trouble !== undefined && { reason: trouble.message }),
+      ...(trouble?.code === 'unfit' && { unfit: true }),
+      probes: verdict?.probes ?? 0,
+      agreed: verdict?.agreed ?? 0,
+      mismatched: verdict?.mismatched ?? 0,
+      notObservable: verdict?.notObservable.total ?? 0,
+      errata: verdict?.errata.total ?? 0,
+      seconds: ran ? (this.#ended - this.#started) / 1000 : 0,
+      guestSeconds: ran && !Number.isNaN(this.#guestSeconds) ? this.#guestSeconds : null,
+      columns: verdict?.columns ?? NO_COLUMNS,
+      notObservableReasons: verdict?.notObservable.entries ?? [],
+      errataApplied: verdict?.errata.entries ?? [],
+      tables: this.#tables,
+      limits: this.#machine?.capabilities.limits ?? [],
+    };
+  }
+
+  /** Does something with the machine unless it is in trouble; what goes wrong becomes its trouble. */
+  async #attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
+    if (this.#trouble !== undefined) return undefined;
+    try {
+      return await action();
+    } catch (error) {
+      this.#trouble =
+        error instanceof MachineError
+          ? error
+          : new MachineError(this.name, 'failed', (error as Error).message, { cause: error });
+      return undefined;
+    }
+  }
+}

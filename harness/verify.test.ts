@@ -1,0 +1,308 @@
+import { describe, expect, test } from 'vitest';
+import { Access, Privilege } from '../src/access-list.ts';
+import { PhysicalMemory } from '../src/memory/physical-memory.ts';
+import { KNOWN_ALL, Known, OutcomeList, x64Fault } from '../src/outcome-list.ts';
+import type { X64Registers } from '../src/registers.ts';
+import { createWalker } from '../src/walker.ts';
+import type { Erratum } from './errata.ts';
+import type { CaptureInput } from './inputs/types.ts';
+import { type Capabilities, type Machine, MachineError, type ProbeList } from './machine.ts';
+import { verify } from './verify.ts';
+import type { MachineCandidate } from './verify-run.ts';
+
+const ROOT = 0x1000;
+const PRESENT_WRITABLE_USER = 7n;
+
+const registers: X64Registers = {
+  architecture: 'x64',
+  cr0: 0x8001_0033n,
+  cr3: BigInt(ROOT),
+  cr4: 0x20n,
+  efer: 0xd00n,
+  physicalAddressBits: 40,
+};
+
+/** Four tables that map 2 MiB pages 0 and 1 (the second one read-only) and page 0x40_0000 (4 KiB). */
+function smallTables(): PhysicalMemory {
+  const memory = PhysicalMemory.allocate(ROOT, 0x5000);
+  memory.writeEntry(ROOT, 0x2000n | PRESENT_WRITABLE_USER);
+  memory.writeEntry(0x2000, 0x3000n | PRESENT_WRITABLE_USER);
+  memory.writeEntry(0x3000, 0x40_0000n | 0x87n);
+  memory.writeEntry(0x3008, 0x60_0000n | 0x85n);
+  memory.writeEntry(0x3010, 0x4000n | PRESENT_WRITABLE_USER);
+  memory.writeEntry(0x4000, 0x80_0000n | PRESENT_WRITABLE_USER);
+  return memory;
+}
+
+const input: CaptureInput = {
+  kind: 'capture',
+  name: 'small.core',
+  architecture: 'x64',
+  registers,
+  memory: smallTables(),
+  notes: [],
+};
+
+const capabilities: Capabilities = {
+  architecture: 'x64',
+  version: '1.2.3',
+  observes: KNOWN_ALL,
+  features: [],
+  limits: [],
+};
+
+type Falsify = (outcomes: OutcomeList, probes: ProbeList) => void;
+
+/** A machine by the book, but for what `falsify` does to its answers and `spoil` to its tables. */
+function machineOf(
+  falsify: Falsify = () => {},
+  spoil: (after: PhysicalMemory) => void = setFlags,
+): MachineCandidate & { closed: number } {
+  const machine: Machine = {
+    name: 'fake-x64',
+    capabilities,
+    load: async () => {},
+    async probe(probes) {
+      const outcomes = new OutcomeList(probes.accesses.length);
+      createWalker(input.memory, registers).predict(probes.accesses, outcomes);
+      falsify(outcomes, probes);
+      return { outcomes, remarks: new Map(), guestSeconds: 0.25 };
+    },
+    async readBack() {
+      const after = smallTables();
+      spoil(after);
+      return after;
+    },
+    async close() {
+      candidate.closed++;
+    },
+  };
+  const candidate = {
+    name: 'fake-x64',
+    closed: 0,
+    provider: async () => ({
+      name: 'fake-x64',
+      architecture: 'x64' as const,
+      detect: async () => ({ available: true as const, capabilities }),
+      open: async () => machine,
+    }),
+  };
+  return candidate;
+}
+
+/** What a processor does while every leaf is read and all but the read-only one are written. */
+function setFlags(after: PhysicalMemory): void {
+  for (const [address, flags] of [
+    [ROOT, 0x20n],
+    [0x2000, 0x20n],
+    [0x3000, 0x60n],
+    [0x3008, 0x20n],
+    [0x3010, 0x20n],
+    [0x4000, 0x60n],
+  ] as const) {
+    after.writeEntry(address, (after.readEntry(address) ?? 0n) | flags);
+  }
+}
+
+/** Changes the answer to one access. */
+function lieAbout(
+  address: bigint,
+  access: Access,
+  privilege: Privilege,
+  lie: (outcomes: OutcomeList, index: number) => void,
+): Falsify {
+  return (outcomes, { accesses }) => {
+    for (let index = 0; index < accesses.length; index++) {
+      const isMeant =
+        accesses.address(index) === address &&
+        accesses.access(index) === access &&
+        accesses.privilege(index) === privilege;
+      if (isMeant) lie(outcomes, index);
+    }
+  };
+}
+
+describe('verification of tables against a machine', () => {
+  test('agrees with a machine by the book, counts every probe, and closes the machine', async () => {
+    const machine = machineOf();
+    const report = await verify(input, { machines: [machine] });
+    expect(report.verdict).toBe('agree');
+    expect(report.mismatches).toEqual([]);
+    const [ran] = report.machines;
+    expect(ran).toMatchObject({ name: 'fake-x64', version: '1.2.3', status: 'ran', mismatched: 0 });
+    expect(ran?.agreed).toBe(ran?.probes);
+    expect(ran?.probes).toBe(60);
+    expect(ran?.tables).toEqual({ accessed: 6, dirty: 2, findings: 0 });
+    expect(machine.closed).toBeGreaterThan(0);
+  });
+
+  test('reports one access that completes although a fault is predicted, and nothing else', async () => {
+    const write = lieAbout(0x20_0000n, Access.Write, Privilege.User, (outcomes, index) => {
+      outcomes.fault[index] = 0;
+      outcomes.physicalAddress[index] = 0x60_0000;
+    });
+    const report = await verify(input, { machines: [machineOf(write)] });
+    expect(report.verdict).toBe('mismatch');
+    expect(report.mismatches).toHaveLength(1);
+    expect(report.mismatches[0]).toMatchObject({
+      machine: 'fake-x64',
+      address: '0x200000',
+      access: 'write',
+      privilege: 'user',
+      region: null,
+      declared: null,
+      predicted: { completes: false, fault: '0xe000007', faultAddress: '0x200000' },
+      observed: { completes: true, physicalAddress: '0x600000' },
+    });
+    expect(report.machines[0]?.mismatched).toBe(1);
+  });
+
+  test('reports one wrong bit of an error code', async () => {
+    const lie = lieAbout(0x20_0000n, Access.Write, Privilege.User, (outcomes, index) => {
+      outcomes.fault[index] = x64Fault(14, 6);
+    });
+    const report = await verify(input, { machines: [machineOf(lie)] });
+    expect(report.mismatches.map(({ address }) => address)).toEqual(['0x200000']);
+  });
+
+  test('counts what a known deviation explains as an erratum, not as agreed', async () => {
+    const lie = lieAbout(0x20_0000n, Access.Write, Privilege.User, (outcomes, index) => {
+      outcomes.fault[index] = x64Fault(14, 6);
+    });
+    const erratum: Erratum = {
+      rule: 'forgets-present',
+      machine: 'fake-x64',
+      before: '2.0',
+      description: 'reports P=0',
+      test: 'harness/verify.test.ts',
+      explains: ({ predicted, observed }) => (predicted.fault ^ observed.fault) === 1,
+    };
+    const report = await verify(input, { machines: [machineOf(lie)], errata: [erratum] });
+    expect(report.verdict).toBe('agree');
+    expect(report.machines[0]).toMatchObject({ errata: 1, mismatched: 0 });
+    expect(report.machines[0]?.errataApplied).toEqual([{ what: 'forgets-present', count: 1 }]);
+    const fixed = { ...erratum, before: '1.2' };
+    expect((await verify(input, { machines: [machineOf(lie)], errata: [fixed] })).verdict).toBe('mismatch');
+  });
+
+  test('counts what the machine cannot tell as not observable, with its reason', async () => {
+    const blind = lieAbout(0n, Access.Execute, Privilege.User, (outcomes, index) => {
+      outcomes.known[index] = KNOWN_ALL & ~Known.Completion;
+    });
+    const report = await verify(input, { machines: [machineOf(blind)] });
+    const [ran] = report.machines;
+    expect(ran).toMatchObject({ notObservable: 1, mismatched: 0 });
+    expect(ran?.agreed).toBe((ran?.probes ?? 0) - 1);
+    expect(ran?.notObservableReasons).toEqual([
+      { what: 'the machine could not tell whether the access completes', count: 1 },
+    ]);
+  });
+
+  test('groups mismatches of one kind at neighbouring points', async () => {
+    const everyUserRead: Falsify = (outcomes, { accesses }) => {
+      for (let index = 0; index < accesses.length; index++) {
+        if (accesses.access(index) === Access.Read && accesses.privilege(index) === Privilege.User) {
+          if (outcomes.fault[index] === 0) (outcomes.physicalAddress[index] as number) += 0x7000_0000;
+        }
+      }
+    };
+    const report = await verify(input, {
+      machines: [machineOf(everyUserRead)],
+      coverage: 'pages',
+      maxMismatches: 3,
+    });
+    expect(report.mismatches).toHaveLength(3);
+    expect(report.mismatchesOmitted).toBe((report.machines[0]?.mismatched ?? 0) - 3);
+    expect(report.groups.map(({ first, last, count }) => [first, last, count])).toEqual([
+      ['0x0', '0x400ff0', 1026],
+    ]);
+  });
+});
+
+describe('tables that a machine leaves behind', () => {
+  const verifySpoilt = async (spoil: (memory: PhysicalMemory) => void) =>
+    await verify(input, {
+      machines: [
+        machineOf(undefined, (memory) => {
+          setFlags(memory);
+          spoil(memory);
+        }),
+      ],
+    });
+
+  test('mismatch if a dirty flag appeared without a completed write', async () => {
+    const report = await verifySpoilt((memory) => memory.writeEntry(0x3008, 0x60_0000n | 0xe5n));
+    expect(report.verdict).toBe('mismatch');
+    expect(report.mismatches[0]?.remark).toContain('0x3008');
+    expect(report.mismatches[0]?.remark).toContain('dirty');
+  });
+
+  test('mismatch if the dirty flag is missing after a completed write', async () => {
+    const report = await verifySpoilt((memory) => memory.writeEntry(0x4000, 0x80_0000n | 0x27n));
+    expect(report.mismatches[0]).toMatchObject({ address: '0x400000' });
+    expect(report.mismatches[0]?.remark).toContain('0x4000');
+  });
+
+  test('mismatch if any other bit changed', async () => {
+    const report = await verifySpoilt((memory) => memory.writeEntry(0x2000, 0x3000n | 0x227n));
+    expect(report.mismatches[0]?.remark).toContain('changed from 0x3007 to 0x3227');
+  });
+
+  test('mismatch if an unused entry changed', async () => {
+    const report = await verifySpoilt((memory) => memory.writeEntry(0x2ff8, 0x20n));
+    expect(report.mismatches[0]?.remark).toContain('0x2ff8');
+  });
+});
+
+describe('a machine that is not there', () => {
+  const absent: MachineCandidate = {
+    name: 'absent-x64',
+    provider: async () => ({
+      name: 'absent-x64',
+      architecture: 'x64',
+      detect: async () => ({ available: false, reason: 'not installed' }),
+      open: async () => {
+        throw new MachineError('absent-x64', 'absent', 'not installed');
+      },
+    }),
+  };
+
+  test('is an error if it was asked for, and the others are closed', async () => {
+    const other = machineOf();
+    await expect(verify(input, { machines: [absent, other], required: true })).rejects.toThrow(
+      'absent-x64: not installed',
+    );
+    expect(other.closed).toBeGreaterThan(0);
+  });
+
+  test('is listed as absent if it was not', async () => {
+    const report = await verify(input, { machines: [absent, machineOf()] });
+    expect(report.verdict).toBe('agree');
+    expect(report.machines[0]).toMatchObject({ status: 'absent', probes: 0 });
+    expect(report.machines[0]?.reason).toContain('not installed');
+  });
+
+  test('never agrees: without any machine the verification is incomplete', async () => {
+    const report = await verify(input, { machines: [absent] });
+    expect(report.verdict).toBe('incomplete');
+  });
+
+  test('leaves the verification incomplete if it breaks off', async () => {
+    const broken = machineOf(() => {
+      throw new MachineError('fake-x64', 'failed', 'the emulator ended with status 1');
+    });
+    const report = await verify(input, { machines: [broken, machineOf()] });
+    expect(report.verdict).toBe('incomplete');
+    expect(report.machines[0]).toMatchObject({ status: 'failed' });
+    expect(report.machines[1]).toMatchObject({ status: 'ran' });
+  });
+});
+
+test('an abort closes every machine and rejects with its reason', async () => {
+  const controller = new AbortController();
+  const machine = machineOf(() => controller.abort(new Error('interrupted')));
+  await expect(verify(input, { machines: [machine], signal: controller.signal })).rejects.toThrow(
+    'interrupted',
+  );
+  expect(machine.closed).toBeGreaterThan(0);
+});
