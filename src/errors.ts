@@ -59,9 +59,14 @@ export class PageTableError extends Error {
   readonly code: PageTableErrorCode;
   readonly details: ErrorDetails;
 
-  constructor(code: PageTableErrorCode, explanation: string, details: ErrorDetails = {}) {
+  constructor(
+    code: PageTableErrorCode,
+    explanation: string,
+    details: ErrorDetails = {},
+    options?: ErrorOptions,
+  ) {
     const payload = Object.entries(details).map(([field, value]) => `${field} ${hex(value)}`);
-    super(`${code}: ${explanation}${payload.length > 0 ? ` (${payload.join(', ')})` : ''}`);
+    super(`${code}: ${explanation}${payload.length > 0 ? ` (${payload.join(', ')})` : ''}`, options);
     this.code = code;
     this.details = details;
   }

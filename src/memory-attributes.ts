@@ -19,17 +19,17 @@ export const MemoryAttributes = {
 /** Bits of {@link MemoryAttributes}, or-ed. */
 export type MemoryAttributeBits = number;
 
-/** Bits that choose a cache type. */
+/** Bits that choose a cache type; write-protect is the cache type WP, not an access restriction. */
 export const CACHE_ATTRIBUTES: MemoryAttributeBits =
   MemoryAttributes.Uncached |
   MemoryAttributes.WriteCombining |
   MemoryAttributes.WriteThrough |
   MemoryAttributes.Writeback |
-  MemoryAttributes.UncachedExport;
+  MemoryAttributes.UncachedExport |
+  MemoryAttributes.WriteProtect;
 
 /** Bits that restrict access. */
 export const ACCESS_ATTRIBUTES: MemoryAttributeBits =
-  MemoryAttributes.WriteProtect |
   MemoryAttributes.ReadProtect |
   MemoryAttributes.ExecuteProtect |
   MemoryAttributes.ReadOnly |

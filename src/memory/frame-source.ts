@@ -1,0 +1,94 @@
+import { type Address, FRAME_SHIFT, FRAME_SIZE, hex, toBigInt, WORDS_PER_FRAME } from '../addresses.ts';
+import { PageTableError } from '../errors.ts';
+import type { PageAllocator } from './page-allocator.ts';
+import type { TableMemory } from './table-memory.ts';
+
+/** Zeroed frames for tables from a user's allocator, and their way back if the operation fails. */
+export class FrameSource {
+  readonly #allocator: PageAllocator;
+  readonly #tables: TableMemory;
+  /** Addresses, as the allocator gave them, of the frames that the current operation took. */
+  readonly #taken: Address[] = [];
+  /** Frames that could not be given back because the allocator has no releasePage. */
+  readonly #spare: Address[] = [];
+
+  constructor(allocator: PageAllocator, tables: TableMemory) {
+    this.#allocator = allocator;
+    this.#tables = tables;
+  }
+
+  /**
+   * A zeroed frame.
+   * @returns its frame number
+   * @throws PageTableError OutOfResources if the allocator throws or has none, UnalignedPageBase if what it gives
+   *   is no multiple of 4096, TableOutsideMemory if it lies outside the memory
+   */
+  take(isRoot: boolean): number {
+    const address = this.#spare.pop() ?? this.#ask(isRoot);
+    this.#taken.push(address);
+    const frame = frameNumber(address);
+    const start = this.#tables.locate(frame);
+    this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
+    return frame;
+  }
+
+  /** The operation has succeeded: its frames stay in use. */
+  commit(): void {
+    if (this.#taken.length > 0) this.#taken.length = 0;
+  }
+
+  /** The operation has failed: clears its frames and gives them back, the latest first. */
+  rollback(): void {
+    for (let address = this.#taken.pop(); address !== undefined; address = this.#taken.pop()) {
+      const usable = this.#clear(address);
+      if (this.#allocator.releasePage !== undefined) this.#allocator.releasePage(address);
+      else if (usable) this.#spare.push(address);
+    }
+  }
+
+  #ask(isRoot: boolean): Address {
+    let address: Address | undefined;
+    try {
+      address = this.#allocator.allocatePage(FRAME_SIZE, FRAME_SIZE, isRoot);
+    } catch (cause) {
+      throw new PageTableError(
+        'OutOfResources',
+        'the allocator failed to give a frame for a table',
+        {},
+        { cause },
+      );
+    }
+    if (address === undefined) {
+      throw new PageTableError('OutOfResources', 'the allocator has no frame left for a table');
+    }
+    return address;
+  }
+
+  /** Zeroes a frame. @returns false if there is no such frame */
+  #clear(address: Address): boolean {
+    if (!isAligned(address)) return false;
+    const frame = frameNumber(address);
+    if (this.#tables.memory.rangeHolding(frame) === undefined) return false;
+    const start = this.#tables.locate(frame);
+    this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
+    return true;
+  }
+}
+
+function isAligned(address: Address): boolean {
+  return toBigInt(address) % BigInt(FRAME_SIZE) === 0n;
+}
+
+/** @throws PageTableError UnalignedPageBase */
+function frameNumber(address: Address): number {
+  if (typeof address === 'number') {
+    const frame = address / FRAME_SIZE;
+    if (frame === Math.floor(frame)) return frame;
+  } else if (isAligned(address)) {
+    return Number(address >> BigInt(FRAME_SHIFT));
+  }
+  throw new PageTableError(
+    'UnalignedPageBase',
+    `the allocator gave ${hex(address)}, which is no multiple of 4096`,
+  );
+}

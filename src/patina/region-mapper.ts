@@ -1,0 +1,189 @@
+import { addressOfPage, FRAME_SIZE, hex } from '../addresses.ts';
+import { PageTableError } from '../errors.ts';
+import { type MemoryAttributeBits, memoryAttributeNames } from '../memory-attributes.ts';
+import { emptyTemplate, type LeafTemplate, PRIVATE_ATTRIBUTES } from './entry-format.ts';
+import { addressHigh, addressLow, entryFrame, fillEntries, linkTable } from './entry-words.ts';
+import type { TableContext } from './table-context.ts';
+import {
+  ENTRIES,
+  entryIndex,
+  firstEntryPage,
+  HIGHEST_LEAF_LEVEL,
+  nextEntryPage,
+  pagesPerEntry,
+  WORDS_PER_ENTRY,
+} from './table-geometry.ts';
+
+/** What is below an entry that was entered. */
+type Below = typeof NOTHING_TO_DO | typeof OLD_TABLE | typeof NEW_TABLE;
+const NOTHING_TO_DO = 0;
+const OLD_TABLE = 1;
+const NEW_TABLE = 2;
+
+/**
+ * Maps page runs to the frames of the same number. Large pages are used wherever a whole entry is covered; a
+ * large page of which only a part is covered is split unless it has the attributes already.
+ *
+ * `guarded` says of a table that it existed before the operation: only then do its entries go to the journal.
+ */
+export class RegionMapper {
+  readonly #context: TableContext;
+  readonly #template: LeafTemplate = emptyTemplate();
+  readonly #splitTemplate: LeafTemplate = emptyTemplate();
+  #attributes: MemoryAttributeBits = 0;
+
+  constructor(context: TableContext) {
+    this.#context = context;
+  }
+
+  /** Maps the pages from `page` up to `end`. */
+  map(page: number, end: number, attributes: MemoryAttributeBits): void {
+    const { format, rootFrame, rootLevel, atomic } = this.#context;
+    this.#attributes = attributes;
+    format.encodeLeaf(attributes & ~PRIVATE_ATTRIBUTES, this.#template);
+    this.#mapTable(rootFrame, rootLevel, page, end, atomic);
+  }
+
+  /**
+   * Replaces a large page by a table of smaller pages with the same attributes and output addresses. Software
+   * bits and A/D of the large page stay in the table entry, as patina-paging has it.
+   */
+  split(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): void {
+    const { format, frames, tables } = this.#context;
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    const attributes = format.leafAttributes(low, high, 0);
+    const firstFrame = firstEntryPage(entryFrame(format, low, high), level);
+    const child = frames.take(false);
+    this.#link(words, at, child, guarded);
+    format.encodeLeaf(attributes, this.#splitTemplate);
+    if (this.#splitTemplate.refusal !== undefined) throw refused(this.#splitTemplate, attributes, page);
+    const start = tables.locate(child);
+    this.#fill(this.#splitTemplate, tables.words, start, level - 1, 0, ENTRIES, firstFrame);
+  }
+
+  /** Maps a run of pages that lies within one table, going down as long as it lies within one entry. */
+  #mapTable(tableFrame: number, tableLevel: number, page: number, end: number, tableGuarded: boolean): void {
+    const { format, tables } = this.#context;
+    let frame = tableFrame;
+    let guarded = tableGuarded;
+    for (let level = tableLevel; level > 1; level--) {
+      const start = tables.locate(frame);
+      const words = tables.words;
+      if (
+        end > nextEntryPage(page, level) ||
+        (level <= HIGHEST_LEAF_LEVEL && end - page === pagesPerEntry(level))
+      ) {
+        this.#mapEntries(words, start, level, page, end, guarded);
+        return;
+      }
+      const at = start + entryIndex(page, level) * WORDS_PER_ENTRY;
+      const below = this.#enter(words, at, level, page, guarded);
+      if (below === NOTHING_TO_DO) return;
+      guarded = guarded && below === OLD_TABLE;
+      frame = entryFrame(format, words[at] as number, words[at + 1] as number);
+    }
+    const start = tables.locate(frame);
+    this.#mapWhole(tables.words, start, 1, page, end - page, guarded);
+  }
+
+  /** Maps a run of pages that covers several entries of a table above level 1, or one of them wholly. */
+  #mapEntries(
+    words: Uint32Array,
+    start: number,
+    level: number,
+    firstPage: number,
+    end: number,
+    guarded: boolean,
+  ): void {
+    const { format } = this.#context;
+    const pages = pagesPerEntry(level);
+    let page = firstPage;
+    while (page < end) {
+      const boundary = nextEntryPage(page, level);
+      if (level <= HIGHEST_LEAF_LEVEL && boundary - page === pages && boundary <= end) {
+        const count = Math.floor((end - page) / pages);
+        this.#mapWhole(words, start, level, page, count, guarded);
+        page += count * pages;
+        continue;
+      }
+      const stop = boundary < end ? boundary : end;
+      const at = start + entryIndex(page, level) * WORDS_PER_ENTRY;
+      const below = this.#enter(words, at, level, page, guarded);
+      if (below !== NOTHING_TO_DO) {
+        const frame = entryFrame(format, words[at] as number, words[at + 1] as number);
+        this.#mapTable(frame, level - 1, page, stop, guarded && below === OLD_TABLE);
+      }
+      page = stop;
+    }
+  }
+
+  /** Makes an entry of which a part is to be mapped lead to a table. */
+  #enter(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): Below {
+    const { format, frames } = this.#context;
+    const low = words[at] as number;
+    if ((low & format.present) === 0) {
+      this.#link(words, at, frames.take(false), guarded);
+      return NEW_TABLE;
+    }
+    if (level > HIGHEST_LEAF_LEVEL || (low & format.leafMask) !== format.leafValue) return OLD_TABLE;
+    if (format.leafAttributes(low, words[at + 1] as number, 0) === this.#attributes) return NOTHING_TO_DO;
+    this.split(words, at, level, page, guarded);
+    return NEW_TABLE;
+  }
+
+  #link(words: Uint32Array, at: number, frame: number, guarded: boolean): void {
+    const { format, journal } = this.#context;
+    if (guarded) journal.save(words, at, WORDS_PER_ENTRY);
+    linkTable(format, words, at, frame);
+  }
+
+  /** Maps `count` whole entries of a table, whatever they are now. */
+  #mapWhole(
+    words: Uint32Array,
+    start: number,
+    level: number,
+    page: number,
+    count: number,
+    guarded: boolean,
+  ): void {
+    const template = this.#template;
+    if (template.refusal !== undefined) throw refused(template, this.#attributes, page);
+    const index = entryIndex(page, level);
+    if (guarded) {
+      this.#context.journal.save(words, start + index * WORDS_PER_ENTRY, count * WORDS_PER_ENTRY);
+    }
+    this.#fill(template, words, start, level, index, count, page);
+  }
+
+  /** Writes `count` leaves that map to consecutive frames. */
+  #fill(
+    template: LeafTemplate,
+    words: Uint32Array,
+    start: number,
+    level: number,
+    index: number,
+    count: number,
+    frame: number,
+  ): void {
+    const at = start + index * WORDS_PER_ENTRY;
+    fillEntries(
+      words,
+      at,
+      at + count * WORDS_PER_ENTRY,
+      (level === 1 ? template.pageLow : template.largeLow) | addressLow(frame),
+      template.setHigh | addressHigh(frame),
+      pagesPerEntry(level) * FRAME_SIZE,
+      template.keepLow,
+      template.keepHigh,
+    );
+  }
+}
+
+function refused(template: LeafTemplate, attributes: MemoryAttributeBits, page: number): PageTableError {
+  const names = memoryAttributeNames(attributes).join(', ') || 'none';
+  return new PageTableError(
+    'IncompatibleMemoryAttributes',
+    `page ${hex(addressOfPage(page))} cannot have the attributes ${hex(attributes)} (${names}): ${template.refusal}`,
+  );
+}

@@ -1,0 +1,5 @@
+import type { Deviation } from './deviation.ts';
+import { PATINA_DEVIATIONS } from './patina-deviations.ts';
+
+/** Every way in which the engine differs from the originals. Nothing else may differ. */
+export const DEVIATIONS: readonly Deviation[] = [...PATINA_DEVIATIONS];

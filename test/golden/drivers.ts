@@ -1,0 +1,10 @@
+import type { GoldenDriver } from './driver.ts';
+import { patinaDriver } from './patina.ts';
+
+/** The drivers of the crates whose vectors can be replayed. A vector file of another crate is not yet supported. */
+export const DRIVERS: readonly GoldenDriver[] = [patinaDriver];
+
+/** The driver for the vectors of a crate, or undefined. */
+export function driverFor(crate: string): GoldenDriver | undefined {
+  return DRIVERS.find((driver) => driver.crate === crate);
+}
