@@ -1,0 +1,30 @@
+/** The page-table engine: pure TypeScript, no emulator, no I/O. */
+export { AArch64PageTable, type AArch64PageTableOptions } from './aarch64/aarch64-page-table.ts';
+export { type Address, hex, toBigInt } from './addresses.ts';
+export { type ErrorDetails, PageTableError, type PageTableErrorCode } from './errors.ts';
+export { FailingAllocator } from './memory/failing-allocator.ts';
+export type { PageAllocator } from './memory/page-allocator.ts';
+export { type MemoryRange, PhysicalMemory } from './memory/physical-memory.ts';
+export { SequentialAllocator } from './memory/sequential-allocator.ts';
+export {
+  ACCESS_ATTRIBUTES,
+  CACHE_ATTRIBUTES,
+  type MemoryAttributeBits,
+  MemoryAttributes,
+  memoryAttributeByName,
+  memoryAttributeNames,
+} from './memory-attributes.ts';
+export type { MappedRegion } from './patina/mapped-region.ts';
+export type { MappedRegionCursor } from './patina/mapped-region-cursor.ts';
+export { type PageTableOptions, PatinaPageTable } from './patina/page-table.ts';
+export { PagingType } from './patina/paging-type.ts';
+export {
+  type AArch64Registers,
+  type Architecture,
+  DEFAULT_PAT,
+  type ExceptionLevel,
+  type Registers,
+  type X64Registers,
+} from './registers.ts';
+export type { TableInstaller } from './table-installer.ts';
+export { X64PageTable, type X64PageTableOptions } from './x64/x64-page-table.ts';
