@@ -15,6 +15,12 @@ const FRAME = BigInt(FRAME_SIZE);
 export function coreMemory(file: string, core: ElfCore): PhysicalMemory {
   const memory = new PhysicalMemory();
   for (const run of contiguousRuns(file, core.segments)) {
+    if (run.end - run.start > BigInt(core.bytes.length)) {
+      throw new InputError(
+        file,
+        `program headers take ${hex(run.end - run.start)} bytes from a file of ${hex(core.bytes.length)} bytes`,
+      );
+    }
     const bytes = bytesOf(run, core.bytes);
     const skipped = Number((FRAME - (run.start % FRAME)) % FRAME);
     const length = Math.floor((bytes.length - skipped) / FRAME_SIZE) * FRAME_SIZE;
