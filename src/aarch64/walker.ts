@@ -1,7 +1,7 @@
 import { Access, type AccessList, Privilege } from '../access-list.ts';
 import { type Address, FRAME_SHIFT, toBigInt } from '../addresses.ts';
 import { DEFAULT_LEAF_LIMIT, type LeafList } from '../leaf-list.ts';
-import { type ScanRoot, scanLeaves } from '../leaf-scan.ts';
+import { type EntryFormat, type ScanRoot, scanLeaves } from '../leaf-scan.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { OutcomeList } from '../outcome-list.ts';
 import { permissionsOf } from '../permissions.ts';
@@ -22,6 +22,9 @@ import { decodeStageOne, type WalkRange } from './walk-stage-one.ts';
 export function createAArch64Walker(memory: PhysicalMemory, registers: AArch64Registers): Walker {
   const stage = decodeStageOne(registers);
   const walk = new AArch64PageWalk(memory, stage);
+  const roots = stage.ranges
+    .filter((range) => !range.disabled && !range.rootOutOfRange)
+    .map((range) => scanRoot(range, descriptorFormat(stage, range.granule)));
   const predict = (accesses: AccessList, outcomes: OutcomeList) => predictAArch64(walk, accesses, outcomes);
   return {
     registers,
@@ -53,23 +56,17 @@ export function createAArch64Walker(memory: PhysicalMemory, registers: AArch64Re
         ? []
         : explainAArch64(walk, range, low, high);
     },
-    leaves: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => {
-      const usable = stage.ranges.filter((range) => !range.disabled && !range.rootOutOfRange);
-      return scanLeaves(
-        memory,
-        usable.map((range) => ({ format: descriptorFormat(stage, range.granule), ...scanRoot(range) })),
-        limit,
-      );
-    },
+    leaves: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanLeaves(memory, roots, limit),
   };
 }
 
 /** The root table of a range; the upper range ends at the end of the address space. */
-function scanRoot(range: WalkRange): Omit<ScanRoot, 'format'> {
+function scanRoot(range: WalkRange, format: EntryFormat): ScanRoot {
   const { granule, startLevel, inputBits } = range;
   const pages = 2 ** (levelBits(granule, startLevel).shift - FRAME_SHIFT);
   const first = range.upper ? 2 ** 52 - 2 ** (inputBits - FRAME_SHIFT) : 0;
   return {
+    format,
     frame: range.rootFrame,
     byteOffset: range.rootOffset,
     entries: range.rootEntries,

@@ -20,6 +20,7 @@ import { isCanonical, isKeptByProtectionKey, predictX64, x64PermissionsOf } from
 export function createX64Walker(memory: PhysicalMemory, registers: X64Registers): Walker {
   const paging = decodeX64Paging(registers);
   const walk = new X64PageWalk(memory, paging);
+  const root = scanRoot(paging);
   const predict = (accesses: AccessList, outcomes: OutcomeList) => predictX64(walk, accesses, outcomes);
   return {
     registers,
@@ -44,7 +45,7 @@ export function createX64Walker(memory: PhysicalMemory, registers: X64Registers)
       const high = Number(at >> 32n);
       return isCanonical(paging, high) ? explainX64(walk, Number(at & 0xffff_ffffn), high) : [];
     },
-    leaves: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanLeaves(memory, [scanRoot(paging)], limit),
+    leaves: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanLeaves(memory, [root], limit),
   };
 }
 
