@@ -85,9 +85,9 @@ function bytesOf(run: Run, file: Uint8Array): Uint8Array {
   return joined;
 }
 
-/** The bytes at an address that a Uint32Array can view: themselves, or a copy. */
+/** The bytes at an address that a Uint32Array can view: themselves, or a copy (`slice` of a Buffer is none). */
 function aligned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
 }
 
 function range(start: bigint, end: bigint): string {

@@ -163,8 +163,8 @@ describe('the memory of a core', () => {
     expect(memory.readEntry(0x2000)).toBe(0x1010_1010_1010_1010n);
   });
 
-  test('is copied where the file has it at an odd offset', () => {
-    const memory = memoryOf([[0x1000, 0x1001, 0x1000]]);
+  test.each([bytes, Buffer.from(bytes)])('is copied where the file has it at an odd offset', (file) => {
+    const memory = memoryOf([[0x1000, 0x1001, 0x1000]], file);
     expect(memory.readEntry(0x1000)).toBe(0x1010_1010_1010_1010n);
     expect(memory.readEntry(0x1ff8)).toBe(0x201f_1f1f_1f1f_1f1fn);
   });
