@@ -22,6 +22,9 @@ export function replace(register: bigint, where: Field, value: number): bigint {
 /** TCR_EL1 and, where the field exists there, TCR_EL2. */
 export const Tcr = {
   T0sz: field(0, 6),
+  /** No walks from TTBR0 and TTBR1 (EL1&0). */
+  Epd0: field(7),
+  Epd1: field(23),
   Tg0: field(14, 2),
   T1sz: field(16, 6),
   Tg1: field(30, 2),

@@ -26,3 +26,8 @@ export function spanShift({ shift, stride }: Granule, level: number): number {
 export function rootLevel({ shift, stride }: Granule, addressBits: number): number {
   return 4 - Math.ceil((addressBits - shift) / stride);
 }
+
+/** TCR.TG1, which is encoded differently. */
+export function granuleOfTg1(field: number): Granule | undefined {
+  return [undefined, GRANULE_16K, GRANULE_4K, GRANULE_64K][field];
+}

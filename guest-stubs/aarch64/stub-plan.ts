@@ -10,7 +10,7 @@ import {
   TCR_UPPER_HALF,
   Tcr,
 } from './control-registers.ts';
-import { GRANULE_4K, granuleOfTg0, rootLevel, spanShift } from './granule.ts';
+import { GRANULE_4K, type Granule, granuleOfTg0, granuleOfTg1, rootLevel, spanShift } from './granule.ts';
 import { buildStubTables, type StubTablesForm, stubAttributeIndex, stubOffset } from './stub-tables.ts';
 
 /** The tables under test and the stub, installed together. */
@@ -41,6 +41,9 @@ export interface StubPlan {
   /** The root table that installations copy and the processor then uses instead; undefined if none. */
   readonly copiedRoot: CopiedRoot | undefined;
 }
+
+/** Bytes of a table entry. */
+export const ENTRY_BYTES = 8;
 
 export interface CopiedRoot {
   readonly address: number;
@@ -223,6 +226,14 @@ function withPhysicalSize(registers: AArch64Registers, where: typeof Tcr.Ips): b
 export function neededPhysicalAddressBits(registers: AArch64Registers): number {
   const where = registers.exceptionLevel === 1 ? Tcr.Ips : Tcr.PsEl2;
   return PHYSICAL_ADDRESS_BITS[read(withPhysicalSize(registers, where), where)] as number;
+}
+
+/** Granules that the processor must have for these registers. */
+export function neededGranules({ exceptionLevel, tcr }: AArch64Registers): Granule[] {
+  const isUsed = (disable: typeof Tcr.Epd0) => exceptionLevel !== 1 || read(tcr, disable) === 0;
+  const lower = isUsed(Tcr.Epd0) ? granuleOfTg0(read(tcr, Tcr.Tg0)) : undefined;
+  const upper = exceptionLevel === 1 && isUsed(Tcr.Epd1) ? granuleOfTg1(read(tcr, Tcr.Tg1)) : undefined;
+  return [lower, upper].filter((granule) => granule !== undefined);
 }
 
 const ASID_AND_CNP = 0xffff_0000_0000_0001n;

@@ -1,0 +1,84 @@
+import type { StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
+import type { ProbeList } from '../harness/machine.ts';
+import { ACCESS_RECORD_WORDS, AccessList, Privilege } from '../src/access-list.ts';
+import { hex } from '../src/addresses.ts';
+import type { AArch64Registers } from '../src/registers.ts';
+import { isInRegion } from './aarch64-regions.ts';
+
+/** Probes that are made from one place: the stub's region and one installation. */
+export interface ProbeGroup {
+  readonly region: number;
+  readonly installation: 0 | 1;
+  readonly accesses: AccessList;
+  /** For each access its index in the whole list. */
+  readonly indices: Uint32Array;
+}
+
+const SLOT_BYTES = 16;
+/** Two regions, two installations. */
+const GROUPS = 4;
+const NOT_MADE = GROUPS;
+
+/**
+ * Divides probes by where they can be made from: none meets the stub, neither by its virtual address nor
+ * by the frame in which it is expected to land.
+ * @param regions where the stub may be: the first, unless a probe is expected there
+ * @param remarks gets the probes that cannot be made
+ * @throws RangeError if an address is no multiple of 16
+ */
+export function groupProbes(
+  { accesses, expectedFrames }: ProbeList,
+  { plan, registers }: { readonly plan: StubPlan; readonly registers: AArch64Registers },
+  regions: readonly [number, number],
+  remarks: Map<number, string>,
+): ProbeGroup[] {
+  const { words, length } = accesses;
+  const hasUser = registers.exceptionLevel === 1;
+  const groupOf = new Uint8Array(length);
+  const counts = new Uint32Array(GROUPS + 1);
+  for (let index = 0; index < length; index++) {
+    const at = index * ACCESS_RECORD_WORDS;
+    const low = words[at] as number;
+    if (low % SLOT_BYTES !== 0) {
+      throw new RangeError(
+        `access ${index}: address ${hex(accesses.address(index))} is not a multiple of ${SLOT_BYTES}`,
+      );
+    }
+    let group = plan.installationFor(low, words[at + 1] as number) as number;
+    if (isInRegion(expectedFrames[index] as number, regions[0])) group += 2;
+    if (!hasUser && accesses.privilege(index) === Privilege.User) {
+      remarks.set(index, 'this translation regime has no user accesses');
+      group = NOT_MADE;
+    }
+    groupOf[index] = group;
+    counts[group] = (counts[group] as number) + 1;
+  }
+  const groups: ProbeGroup[] = [];
+  for (let group = 0; group < GROUPS; group++) {
+    const count = counts[group] as number;
+    if (count === 0) continue;
+    const indices = new Uint32Array(count);
+    for (let index = 0, next = 0; index < length; index++) {
+      if (groupOf[index] === group) indices[next++] = index;
+    }
+    groups.push({
+      region: regions[group < 2 ? 0 : 1],
+      installation: group % 2 === 0 ? 0 : 1,
+      accesses: count === length ? accesses : gather(accesses, indices),
+      indices,
+    });
+  }
+  return groups;
+}
+
+function gather(accesses: AccessList, indices: Uint32Array): AccessList {
+  const gathered = new AccessList(indices.length);
+  for (let index = 0; index < indices.length; index++) {
+    const from = (indices[index] as number) * ACCESS_RECORD_WORDS;
+    gathered.words.set(
+      accesses.words.subarray(from, from + ACCESS_RECORD_WORDS),
+      index * ACCESS_RECORD_WORDS,
+    );
+  }
+  return gathered;
+}

@@ -1,0 +1,233 @@
+import { BLOB } from '../guest-stubs/aarch64/blob.ts';
+import type { Installation } from '../guest-stubs/aarch64/stub-plan.ts';
+import {
+  AArch64Control,
+  CONTROL_BYTES,
+  Command,
+  PROBE_WINDOW_OFFSET,
+  REGISTER_COUNT,
+  RESULT_WINDOW_OFFSET,
+  Register,
+  TABLES_OFFSET,
+} from '../guest-stubs/aarch64/stub-protocol.ts';
+import {
+  CONTROL_OFFSET,
+  Control,
+  PROTOCOL_MAGIC,
+  RESULT_RECORD_WORDS,
+  Result,
+  VECTOR_UNWRITTEN,
+} from '../guest-stubs/protocol.ts';
+import { MachineError } from '../harness/machine.ts';
+import type { AccessList } from '../src/access-list.ts';
+import { hex } from '../src/addresses.ts';
+import { GuestRam } from './guest-ram.ts';
+import { QemuProcess } from './qemu-process.ts';
+
+/** What a guest is started with. */
+export interface GuestSetup {
+  readonly machine: string;
+  /** QEMU's name of the CPU model. */
+  readonly cpu: string;
+  /** Bytes. */
+  readonly ramSize: number;
+  /** Bytes that will really be written. */
+  readonly expectedUse: number;
+  /** Physical address of the stub's first region. */
+  readonly region: number;
+  /** Milliseconds for the start and for each batch. */
+  readonly timeLimit: number;
+}
+
+/** Results of one batch. */
+export interface BatchResults {
+  /** The result records; valid until the next batch. */
+  readonly words: Uint32Array;
+  /** By the guest's own clock. */
+  readonly seconds: number;
+}
+
+/** A running QEMU whose stub waits for batches (PROTOCOL.md, AArch64). */
+export class AArch64Guest {
+  readonly ram: GuestRam;
+  readonly cpu: string;
+  readonly #machine: string;
+  readonly #process: QemuProcess;
+  readonly #timeLimit: number;
+  #region: number;
+  #doorbell = 0;
+  #results = new Uint32Array(0);
+
+  /** Starts QEMU; the guest is up when {@link whenUp} resolves. */
+  constructor(setup: GuestSetup) {
+    this.cpu = setup.cpu;
+    this.#machine = setup.machine;
+    this.#timeLimit = setup.timeLimit;
+    this.#region = setup.region;
+    this.ram = new GuestRam(setup.machine, setup.ramSize, setup.expectedUse);
+    this.ram.write(setup.region, BLOB);
+    this.#process = new QemuProcess({
+      machine: setup.machine,
+      executable: QEMU_EXECUTABLE,
+      cpu: setup.cpu,
+      ram: this.ram,
+      start: setup.region,
+    });
+  }
+
+  /** Physical address of the region that the stub lives in. */
+  get region(): number {
+    return this.#region;
+  }
+
+  /** ID_AA64MMFR0_EL1 of the processor. */
+  get memoryFeatures(): bigint {
+    return this.ram.readU64(this.#control + AArch64Control.MemoryFeatures);
+  }
+
+  async whenUp(): Promise<void> {
+    const isUp = () => this.ram.readU32(this.#control + Control.Magic) === PROTOCOL_MAGIC;
+    await this.#process.waitUntil(isUp, this.#timeLimit, 'the guest was up');
+  }
+
+  /** Moves the stub to another region. What it leaves behind is ordinary memory. */
+  async moveTo(region: number): Promise<void> {
+    if (region === this.#region) return;
+    const from = this.#control;
+    const doorbell = this.#nextDoorbell();
+    const block = controlBlock({ [Register.Stub]: BigInt(region) });
+    block.setUint32(Control.Command, Command.Move, true);
+    this.ram.writeU64(from + Control.Registers + 8 * Register.Stub, BigInt(region));
+    this.ram.writeU32(from + Control.Command, Command.Move);
+    block.setUint32(Control.Doorbell, doorbell, true);
+    this.ram.write(region + CONTROL_OFFSET, bytesOf(block));
+    this.ram.writeU32(from + Control.Doorbell, doorbell);
+    this.#region = region;
+    await this.#acknowledged(doorbell, 'the stub had moved');
+  }
+
+  /** Puts an installation's tables into the stub's region. */
+  install(installation: Installation): void {
+    this.ram.write(this.#region + TABLES_OFFSET, installation.tables);
+  }
+
+  /**
+   * Runs probes under an installation whose tables are in place.
+   * @throws MachineError 'failed' if the guest breaks or runs out of time, with the access that it was at
+   */
+  async run({ registers, stubAddress }: Installation, accesses: AccessList): Promise<BatchResults> {
+    const doorbell = this.#nextDoorbell();
+    const count = accesses.length;
+    const block = controlBlock({
+      [Register.Level]: BigInt(registers.exceptionLevel),
+      [Register.Stub]: stubAddress,
+      [Register.Sctlr]: registers.sctlr,
+      [Register.Ttbr0]: registers.ttbr0,
+      [Register.Ttbr1]: registers.ttbr1,
+      [Register.Tcr]: registers.tcr,
+      [Register.Mair]: registers.mair,
+      [Register.HcrEl2]: registers.hcrEl2,
+    });
+    this.ram.write(
+      this.#control + Control.Registers,
+      bytesOf(block).subarray(Control.Registers, Control.Registers + 8 * REGISTER_COUNT),
+    );
+    this.ram.writeU32(this.#control + Control.Command, Command.Run);
+    this.ram.writeU32(this.#control + Control.Count, count);
+    this.ram.writeU32(this.#control + Control.Done, 0);
+    this.ram.writeU64(this.#control + Control.Probes, BigInt(PROBE_WINDOW_OFFSET));
+    this.ram.writeU64(this.#control + Control.Results, BigInt(RESULT_WINDOW_OFFSET));
+    const { words } = accesses;
+    this.ram.write(
+      this.#region + PROBE_WINDOW_OFFSET,
+      new Uint8Array(words.buffer, words.byteOffset, words.byteLength),
+    );
+    const results = this.#clearResults(count);
+    this.ram.writeU32(this.#control + Control.Doorbell, doorbell);
+    await this.#acknowledged(doorbell, `a batch of ${count} probes was done`, accesses);
+    this.#checkEnd(accesses);
+    this.ram.read(this.#region + RESULT_WINDOW_OFFSET, results);
+    return { words: this.#results, seconds: this.#seconds() };
+  }
+
+  /** Ends QEMU and gives its memory back. Safe to call more than once. */
+  async close(): Promise<void> {
+    await this.#process.stop();
+    this.ram.close();
+  }
+
+  get #control(): number {
+    return this.#region + CONTROL_OFFSET;
+  }
+
+  #nextDoorbell(): number {
+    this.#doorbell = (this.#doorbell + 1) >>> 0;
+    return this.#doorbell;
+  }
+
+  /** Marks the result records as not written, here and in the guest. @returns their bytes here */
+  #clearResults(count: number): Uint8Array {
+    if (this.#results.length < count * RESULT_RECORD_WORDS) {
+      this.#results = new Uint32Array(count * RESULT_RECORD_WORDS);
+    }
+    const words = this.#results.subarray(0, count * RESULT_RECORD_WORDS).fill(0);
+    for (let at = Result.Vector / 4; at < words.length; at += RESULT_RECORD_WORDS) {
+      words[at] = VECTOR_UNWRITTEN;
+    }
+    const bytes = new Uint8Array(words.buffer, 0, words.byteLength);
+    this.ram.write(this.#region + RESULT_WINDOW_OFFSET, bytes);
+    return bytes;
+  }
+
+  async #acknowledged(doorbell: number, what: string, accesses?: AccessList): Promise<void> {
+    const isDone = () => this.ram.readU32(this.#control + Control.Ack) === doorbell;
+    try {
+      await this.#process.waitUntil(isDone, this.#timeLimit, what);
+    } catch (cause) {
+      if (!(cause instanceof MachineError) || accesses === undefined) throw cause;
+      const prefix = `${this.#machine}: `;
+      const message = cause.message.startsWith(prefix) ? cause.message.slice(prefix.length) : cause.message;
+      throw new MachineError(this.#machine, cause.code, `${message}; ${this.#position(accesses)}`, { cause });
+    }
+  }
+
+  #checkEnd(accesses: AccessList): void {
+    const syndrome = this.ram.readU64(this.#control + AArch64Control.FailureSyndrome);
+    const done = this.ram.readU32(this.#control + Control.Done);
+    if (syndrome === 0n && done === accesses.length) return;
+    const instruction = this.ram.readU64(this.#control + AArch64Control.FailureInstruction);
+    const address = this.ram.readU64(this.#control + AArch64Control.FailureAddress);
+    throw new MachineError(
+      this.#machine,
+      'failed',
+      `the stub broke: ESR_EL3 ${hex(syndrome)}, ELR_EL3 ${hex(instruction)}, FAR_EL3 ${hex(address)}; ${this.#position(accesses)}`,
+    );
+  }
+
+  #position(accesses: AccessList): string {
+    const done = this.ram.readU32(this.#control + Control.Done);
+    const where = done < accesses.length ? `, at ${hex(accesses.address(done))}` : '';
+    return `it had done ${done} of ${accesses.length} probes${where}`;
+  }
+
+  #seconds(): number {
+    const frequency = Number(this.ram.readU64(this.#control + Control.ClockHz));
+    const ticks = this.ram.readU64(this.#control + Control.T1) - this.ram.readU64(this.#control + Control.T0);
+    return frequency === 0 ? Number.NaN : Number(ticks) / frequency;
+  }
+}
+
+export const QEMU_EXECUTABLE = 'qemu-system-aarch64';
+
+/** A control block that holds registers and else zeros. */
+function controlBlock(registers: Readonly<Record<number, bigint>>): DataView {
+  const block = new DataView(new ArrayBuffer(CONTROL_BYTES));
+  for (const [index, value] of Object.entries(registers)) {
+    block.setBigUint64(Control.Registers + 8 * Number(index), value, true);
+  }
+  return block;
+}
+
+function bytesOf(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}

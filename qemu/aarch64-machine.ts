@@ -1,0 +1,191 @@
+import { StubResultError } from '../guest-stubs/aarch64/decode-results.ts';
+import { planStub, type StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
+import { REGION_BYTES } from '../guest-stubs/aarch64/stub-protocol.ts';
+import type {
+  Capabilities,
+  GuestImage,
+  Machine,
+  MachineOptions,
+  Observations,
+  ProbeList,
+} from '../harness/machine.ts';
+import { MachineError } from '../harness/machine.ts';
+import { FRAME_SIZE, hex } from '../src/addresses.ts';
+import { PhysicalMemory } from '../src/memory/physical-memory.ts';
+import type { AArch64Registers } from '../src/registers.ts';
+import { AArch64Guest } from './aarch64-guest.ts';
+import { type Extent, type LoadedImage, probeGuest } from './aarch64-probing.ts';
+import { DEFAULT_CPU, isModelName, lackingFeatures, UNKNOWN_MODEL } from './aarch64-processor.ts';
+import { freeRegions, overlapsRegion } from './aarch64-regions.ts';
+import { DataTags } from './aarch64-tags.ts';
+import { endOfMemory, RAM_GRANULE } from './guest-ram.ts';
+
+const DEFAULT_TIME_LIMIT = 60_000;
+/** Storage that a guest takes beside its image: stub regions and tagged slots. */
+const OWN_USE = 0x400_0000;
+/** Images up to this size are exchanged in the running guest; for larger ones a new guest is faster than wiping. */
+const MAX_EXCHANGED = 0x80_0000;
+
+/** A QEMU AArch64 machine: one process for as many images as it fits. */
+export class AArch64Machine implements Machine {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly #timeLimit: number;
+  #guest: AArch64Guest | undefined;
+  #loaded: LoadedImage | undefined;
+
+  constructor(name: string, capabilities: Capabilities, options: MachineOptions) {
+    this.name = name;
+    this.capabilities = capabilities;
+    this.#timeLimit = options.timeLimit ?? DEFAULT_TIME_LIMIT;
+  }
+
+  async load({ registers, memory }: GuestImage): Promise<void> {
+    if (registers.architecture !== 'aarch64') throw this.#unfit(`the image is for ${registers.architecture}`);
+    const plan = this.#planStub(registers, memory);
+    const before = this.#loaded;
+    this.#loaded = undefined;
+    const guest =
+      before !== undefined && canExchange(before, registers, memory)
+        ? await this.#exchange(before, memory)
+        : await this.#start(registers, memory);
+    const lacking = lackingFeatures(registers, guest.memoryFeatures);
+    if (lacking.length > 0) throw this.#unfit(`CPU model ${guest.cpu} ${lacking.join(' and ')}`);
+    guest.ram.writeMemory(memory);
+    this.#loaded = {
+      guest,
+      tags: new DataTags(guest.ram),
+      registers,
+      shape: memory.ranges.map(({ firstFrame, frameCount }) => ({ firstFrame, frameCount })),
+      plan,
+      regions: regionsBeside(memory, guest.region),
+    };
+  }
+
+  async probe(probes: ProbeList): Promise<Observations> {
+    const loaded = this.#requireLoaded();
+    try {
+      return await probeGuest(loaded, probes);
+    } catch (cause) {
+      await this.close();
+      if (cause instanceof StubResultError) {
+        throw new MachineError(this.name, 'failed', cause.message, { cause });
+      }
+      throw cause;
+    }
+  }
+
+  async readBack(): Promise<PhysicalMemory> {
+    const { guest, shape } = this.#requireLoaded();
+    const memory = new PhysicalMemory();
+    for (const { firstFrame, frameCount } of shape) {
+      memory.addRange(firstFrame * FRAME_SIZE, new ArrayBuffer(frameCount * FRAME_SIZE));
+    }
+    guest.ram.readMemory(memory);
+    return memory;
+  }
+
+  async close(): Promise<void> {
+    const guest = this.#guest;
+    this.#guest = undefined;
+    this.#loaded = undefined;
+    await guest?.close();
+  }
+
+  #planStub(registers: AArch64Registers, memory: PhysicalMemory): StubPlan {
+    try {
+      return planStub(registers, (address, bytes) => readImage(memory, address, bytes));
+    } catch (cause) {
+      if (cause instanceof RangeError) throw this.#unfit(cause.message, cause);
+      throw cause;
+    }
+  }
+
+  async #start(registers: AArch64Registers, memory: PhysicalMemory): Promise<AArch64Guest> {
+    await this.close();
+    const cpu = registers.cpu ?? DEFAULT_CPU;
+    if (!isModelName(cpu)) throw this.#unfit(`'${cpu}' is not the name of a CPU model`);
+    const [region, second] = freeRegions(memory, 2) as [number, number];
+    const end = Math.max(endOfMemory(memory), second + REGION_BYTES);
+    const guest = new AArch64Guest({
+      machine: this.name,
+      cpu,
+      ramSize: Math.ceil(end / RAM_GRANULE) * RAM_GRANULE,
+      expectedUse: bytesOf(memory.ranges) + OWN_USE,
+      region,
+      timeLimit: this.#timeLimit,
+    });
+    this.#guest = guest;
+    try {
+      await guest.whenUp();
+    } catch (cause) {
+      await this.close();
+      const isUnknown = cause instanceof MachineError && UNKNOWN_MODEL.test(cause.message);
+      throw isUnknown ? this.#unfit(`QEMU does not know CPU model '${cpu}'`, cause) : cause;
+    }
+    return guest;
+  }
+
+  /** Makes room for an image where another one is, in the running guest. */
+  async #exchange({ guest, shape }: LoadedImage, memory: PhysicalMemory): Promise<AArch64Guest> {
+    for (const extent of shape) wipe(guest, extent);
+    const isInTheWay = memory.ranges.some((range) => overlapsRegion(range, guest.region));
+    if (isInTheWay) await guest.moveTo(freeRegions(memory, 1)[0] as number);
+    for (const extent of memory.ranges) wipe(guest, extent);
+    return guest;
+  }
+
+  #requireLoaded(): LoadedImage {
+    if (this.#loaded === undefined) throw new MachineError(this.name, 'failed', 'no image is loaded');
+    return this.#loaded;
+  }
+
+  #unfit(message: string, cause?: unknown): MachineError {
+    return new MachineError(this.name, 'unfit', message, { cause });
+  }
+}
+
+function canExchange(
+  { guest, shape }: LoadedImage,
+  registers: AArch64Registers,
+  memory: PhysicalMemory,
+): boolean {
+  const needed = Math.max(endOfMemory(memory), (freeRegions(memory, 2)[1] as number) + REGION_BYTES);
+  return (
+    guest.cpu === (registers.cpu ?? DEFAULT_CPU) &&
+    guest.ram.size >= needed &&
+    bytesOf(shape) + bytesOf(memory.ranges) <= MAX_EXCHANGED
+  );
+}
+
+/** The stub's region and another one that is free of the image. */
+function regionsBeside(memory: PhysicalMemory, region: number): readonly [number, number] {
+  const other = freeRegions(memory, 2).find((place) => place !== region) as number;
+  return [region, other];
+}
+
+function wipe({ ram }: AArch64Guest, { firstFrame, frameCount }: Extent): void {
+  ram.write(firstFrame * FRAME_SIZE, new Uint8Array(frameCount * FRAME_SIZE));
+}
+
+function bytesOf(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { frameCount }) => sum + frameCount * FRAME_SIZE, 0);
+}
+
+/** Fills bytes from an image. @throws RangeError if one is not there */
+function readImage(memory: PhysicalMemory, address: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    const at = address + done;
+    const words = memory.frameWords(Math.floor(at / FRAME_SIZE));
+    if (words === undefined)
+      throw new RangeError(`the image has no memory at ${hex(at)}, where its root table is`);
+    const offset = at % FRAME_SIZE;
+    const piece = new Uint8Array(
+      words.buffer,
+      words.byteOffset + offset,
+      Math.min(FRAME_SIZE - offset, bytes.length - done),
+    );
+    bytes.set(piece, done);
+    done += piece.length;
+  }
+}

@@ -1,0 +1,115 @@
+import { type BatchContext, decodeResults } from '../guest-stubs/aarch64/decode-results.ts';
+import type { Installation, StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
+import { MAX_BATCH } from '../guest-stubs/aarch64/stub-protocol.ts';
+import { Symbols } from '../guest-stubs/aarch64/symbols.ts';
+import type { Observations, ProbeList } from '../harness/machine.ts';
+import { ACCESS_RECORD_WORDS, type AccessList } from '../src/access-list.ts';
+import { FRAME_SIZE } from '../src/addresses.ts';
+import { OutcomeList } from '../src/outcome-list.ts';
+import type { AArch64Registers } from '../src/registers.ts';
+import { groupProbes, type ProbeGroup } from './aarch64-batches.ts';
+import type { AArch64Guest } from './aarch64-guest.ts';
+import { mergeRoot } from './aarch64-read-back.ts';
+import { isInRegion } from './aarch64-regions.ts';
+import type { DataTags } from './aarch64-tags.ts';
+
+/** An image in a running guest. */
+export interface LoadedImage {
+  readonly guest: AArch64Guest;
+  readonly tags: DataTags;
+  readonly registers: AArch64Registers;
+  /** The frames that the image occupies, ascending. */
+  readonly shape: readonly Extent[];
+  readonly plan: StubPlan;
+  /** Where the stub may live. */
+  readonly regions: readonly [number, number];
+}
+
+/** A run of frames. */
+export interface Extent {
+  readonly firstFrame: number;
+  readonly frameCount: number;
+}
+
+/** Makes the probes on the guest, in as many batches as it takes. */
+export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise<Observations> {
+  const { guest, plan, registers, tags } = image;
+  const outcomes = new OutcomeList(probes.accesses.length);
+  const remarks = new Map<number, string>();
+  const elsewhere = image.regions.find((region) => region !== guest.region) as number;
+  const readRam = (address: number, bytes: Uint8Array) => guest.ram.read(address, bytes);
+  let guestSeconds = 0;
+
+  for (const group of groupProbes(probes, { plan, registers }, [guest.region, elsewhere], remarks)) {
+    if (group.region !== guest.region) {
+      tags.forget();
+      await guest.moveTo(group.region);
+    }
+    tagSlots(image, group, probes.expectedFrames);
+    const installation = plan.install(group.installation, guest.region, readRam);
+    guest.install(installation);
+    for (let start = 0; start < group.accesses.length; start += MAX_BATCH) {
+      const end = Math.min(start + MAX_BATCH, group.accesses.length);
+      const accesses = group.accesses.slice(start, end);
+      const indices = group.indices.subarray(start, end);
+      const results = await guest.run(installation, accesses);
+      decodeResults(contextOf(image, installation, accesses, indices), results.words, outcomes, remarks);
+      guestSeconds += results.seconds;
+    }
+    if (plan.copiedRoot !== undefined) {
+      mergeRoot(guest.ram, guest.region, plan.copiedRoot, group.installation, installation);
+    }
+  }
+  return { outcomes, remarks, guestSeconds };
+}
+
+/** Tags the slots in which probes are expected to land: in RAM, but neither in the image nor in the stub. */
+function tagSlots(
+  { guest, tags, shape }: LoadedImage,
+  group: ProbeGroup,
+  expectedFrames: Float64Array,
+): void {
+  const { words } = group.accesses;
+  const ramFrames = guest.ram.size / FRAME_SIZE;
+  for (let index = 0; index < group.indices.length; index++) {
+    const frame = expectedFrames[group.indices[index] as number] as number;
+    if (frame < 0 || frame >= ramFrames) continue;
+    const address = frame * FRAME_SIZE + ((words[index * ACCESS_RECORD_WORDS] as number) & 0xfff);
+    if (tags.has(address) || isInRegion(frame, guest.region) || holds(shape, frame)) continue;
+    tags.put(address);
+  }
+}
+
+/** Whether one of the ascending extents holds a frame. */
+function holds(extents: readonly Extent[], frame: number): boolean {
+  let low = 0;
+  let high = extents.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { firstFrame, frameCount } = extents[middle] as Extent;
+    if (frame < firstFrame) high = middle;
+    else if (frame >= firstFrame + frameCount) low = middle + 1;
+    else return true;
+  }
+  return false;
+}
+
+function contextOf(
+  { tags, registers }: LoadedImage,
+  { stubAddress }: Installation,
+  accesses: AccessList,
+  indices: Uint32Array,
+): BatchContext {
+  const at = (label: number) => stubAddress + BigInt(label);
+  const [read, write] =
+    registers.exceptionLevel === 1
+      ? [Symbols.read_el1, Symbols.write_el1]
+      : [Symbols.read_el2, Symbols.write_el2];
+  return {
+    accesses,
+    indices,
+    readInstruction: [at(read), at(Symbols.read_el0)],
+    writeInstruction: [at(write), at(Symbols.write_el0)],
+    isTagged: (physicalAddress) => tags.has(physicalAddress),
+  };
+}

@@ -1,0 +1,45 @@
+import type { Capabilities, MachineOptions, MachineProvider } from '../harness/machine.ts';
+import { MachineError } from '../harness/machine.ts';
+import { KNOWN_ALL } from '../src/outcome-list.ts';
+import { QEMU_EXECUTABLE } from './aarch64-guest.ts';
+import { AArch64Machine } from './aarch64-machine.ts';
+import { qemuVersion } from './qemu-version.ts';
+
+export const MACHINE_NAME = 'qemu-aarch64';
+
+/** QEMU TCG on a board without devices; the CPU model is the image's, `max` where it names none. */
+export const qemuAArch64: MachineProvider = {
+  name: MACHINE_NAME,
+  architecture: 'aarch64',
+
+  async detect() {
+    const qemu = await qemuVersion(QEMU_EXECUTABLE, 'qemu-system-arm');
+    return qemu.found
+      ? { available: true, capabilities: capabilitiesOf(qemu.version) }
+      : { available: false, reason: qemu.reason };
+  },
+
+  async open(options: MachineOptions = {}) {
+    const detected = await this.detect();
+    if (!detected.available) throw new MachineError(MACHINE_NAME, 'absent', detected.reason);
+    return new AArch64Machine(MACHINE_NAME, detected.capabilities, options);
+  },
+};
+
+function capabilitiesOf(version: string): Capabilities {
+  return {
+    architecture: 'aarch64',
+    version,
+    observes: KNOWN_ALL,
+    features: ['EL1&0', 'EL2', '4K', '16K', '64K', 'LVA', 'LPA', 'LPA2', 'HAFDBS', 'E0PD', 'TBI'],
+    limits: [
+      'the physical address and the memory type come from PAR_EL1 of an AT beside the access; in its RAM a data tag confirms the address',
+      'a fetch from a frame of the image is made only where its content is harmless to execute',
+      'PAR_EL1.SH is as in the descriptor, also for Device and non-cacheable memory',
+      'a level 0 block descriptor is accepted without LPA2',
+      'low output address bits of a misaligned block are ignored',
+      'the contiguous bit is not checked',
+      'EL3, EL2 with E2H, and stage 2 are not supported yet',
+    ],
+  };
+}
