@@ -43,7 +43,7 @@ export type X86_64ErrorCode =
   | 'NotActive';
 
 /** What only this engine says: the originals would read wild memory, panic, or cannot be asked. */
-export type EngineErrorCode = 'TableOutsideMemory' | 'NotInstalled';
+export type EngineErrorCode = 'TableOutsideMemory' | 'NotInstalled' | 'FrameInUse';
 
 export type PageTableErrorCode = PatinaErrorCode | AArch64PagingErrorCode | X86_64ErrorCode | EngineErrorCode;
 

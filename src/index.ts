@@ -43,6 +43,7 @@ export type {
   WalkStep,
 } from './translation.ts';
 export { createWalker, type Walker } from './walker.ts';
+export * from './x64/mapper/index.ts';
 export { AccessedDirtyPrediction, type AccessedDirtyProblem, EntryMark } from './x64/walk-accessed-dirty.ts';
 export { describeX64Fault, x64MemoryTypeName } from './x64/walk-fault.ts';
 export { X64PageTable, type X64PageTableOptions } from './x64/x64-page-table.ts';

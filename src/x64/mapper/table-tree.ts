@@ -1,0 +1,131 @@
+import { frameOfEntry, WORDS_PER_FRAME } from '../../addresses.ts';
+import type { PhysicalMemory } from '../../memory/physical-memory.ts';
+import { TableMemory } from '../../memory/table-memory.ts';
+import { EntryLow } from '../entry-bits.ts';
+
+/** What {@link TableTree.find} came to. */
+export const Find = {
+  /** The entry at the wanted level. */
+  Entry: 0,
+  /** A parent entry without P. */
+  NotPresent: 1,
+  /** A parent entry with PS. */
+  HugePage: 2,
+} as const;
+export type Find = (typeof Find)[keyof typeof Find];
+
+/** Pages under one PML4 entry; the rest of a page number indexes PML4 and PML5. */
+const PAGES_PER_PML4E = 2 ** 27;
+
+/**
+ * 4- or 5-level tables in memory, addressed by numbers only: the one place of the mappers that walks. Results
+ * of the last walk stand in fields, so that a walk creates no object.
+ */
+export class TableTree {
+  readonly rootFrame: number;
+  readonly levels: 4 | 5;
+  /** Where the mapper finds a table: this many frames behind its physical frame. */
+  readonly frameOffset: number;
+  readonly #tables: TableMemory;
+  /** Word index of the entry that the last {@link find} or {@link entryAt} ended on, in {@link words}. */
+  index = 0;
+  /** Level of that entry. */
+  level = 0;
+
+  constructor(memory: PhysicalMemory, rootFrame: number, levels: 4 | 5, frameOffset = 0) {
+    this.#tables = new TableMemory(memory);
+    this.rootFrame = rootFrame;
+    this.levels = levels;
+    this.frameOffset = frameOffset;
+  }
+
+  /** Words in which {@link index} counts. */
+  get words(): Uint32Array {
+    return this.#tables.words;
+  }
+
+  /**
+   * Index in {@link words} of the first word of the table in a physical frame.
+   * @throws PageTableError TableOutsideMemory
+   */
+  locate(frame: number): number {
+    return this.#tables.locate(frame + this.frameOffset);
+  }
+
+  /** Walks from the root to the entry of `page` (a 4 KiB page number) in the table of `level`. */
+  find(page: number, level: number): Find {
+    const high = Math.floor(page / PAGES_PER_PML4E);
+    const low = (page - high * PAGES_PER_PML4E) | 0;
+    const tables = this.#tables;
+    const offset = this.frameOffset;
+    let table = tables.locate(this.rootFrame + offset);
+    for (let at: number = this.levels; at > level; at--) {
+      const index = table + indexAt(high, low, at) * 2;
+      const entry = tables.words[index] as number;
+      if ((entry & (EntryLow.Present | EntryLow.PageSize)) !== EntryLow.Present) {
+        this.index = index;
+        this.level = at;
+        return (entry & EntryLow.Present) === 0 ? Find.NotPresent : Find.HugePage;
+      }
+      table = tables.locate(frameOfEntry(entry, tables.words[index + 1] as number) + offset);
+    }
+    this.index = table + indexAt(high, low, level) * 2;
+    this.level = level;
+    return Find.Entry;
+  }
+
+  /**
+   * As {@link find}, but only succeeds where every parent entry has all `needed` low bits (which include P).
+   * @returns false where a table is missing, a huge page is in the way or a bit would have to be set
+   */
+  findWith(page: number, level: number, needed: number): boolean {
+    const high = Math.floor(page / PAGES_PER_PML4E);
+    const low = (page - high * PAGES_PER_PML4E) | 0;
+    const tables = this.#tables;
+    const offset = this.frameOffset;
+    const mask = needed | EntryLow.PageSize;
+    let table = tables.locate(this.rootFrame + offset);
+    for (let at: number = this.levels; at > level; at--) {
+      const index = table + indexAt(high, low, at) * 2;
+      const entry = tables.words[index] as number;
+      if ((entry & mask) !== needed) return false;
+      table = tables.locate(frameOfEntry(entry, tables.words[index + 1] as number) + offset);
+    }
+    this.index = table + indexAt(high, low, level) * 2;
+    this.level = level;
+    return true;
+  }
+
+  /** Moves {@link index} to the entry of `page` in the table of `level` that lies in `frame`. */
+  entryAt(frame: number, page: number, level: number): void {
+    const high = Math.floor(page / PAGES_PER_PML4E);
+    const low = (page - high * PAGES_PER_PML4E) | 0;
+    this.index = this.locate(frame) + indexAt(high, low, level) * 2;
+    this.level = level;
+  }
+
+  /** Whether all entries of the table in a frame are zero. */
+  isEmpty(frame: number): boolean {
+    const start = this.locate(frame);
+    const words = this.words;
+    for (let at = start; at < start + WORDS_PER_FRAME; at += 2) {
+      if (((words[at] as number) | (words[at + 1] as number)) !== 0) return false;
+    }
+    return true;
+  }
+
+  /** Clears the table in a frame. */
+  zero(frame: number): void {
+    const start = this.locate(frame);
+    this.words.fill(0, start, start + WORDS_PER_FRAME);
+  }
+}
+
+function indexAt(high: number, low: number, level: number): number {
+  return (level > 3 ? high >>> (9 * (level - 4)) : low >>> (9 * (level - 1))) & 511;
+}
+
+/** Number of 4 KiB pages that one entry of a table of the given level covers. */
+export function pagesPerEntry(level: number): number {
+  return 2 ** (9 * (level - 1));
+}
