@@ -13,10 +13,10 @@ export const qemuAArch64: MachineProvider = {
   architecture: 'aarch64',
 
   async detect() {
-    const version = await qemuVersion(QEMU_EXECUTABLE);
-    return version === undefined
-      ? { available: false, reason: `${QEMU_EXECUTABLE} is not installed (Debian package qemu-system-arm)` }
-      : { available: true, capabilities: capabilitiesOf(version) };
+    const qemu = await qemuVersion(QEMU_EXECUTABLE, 'qemu-system-arm');
+    return qemu.found
+      ? { available: true, capabilities: capabilitiesOf(qemu.version) }
+      : { available: false, reason: qemu.reason };
   },
 
   async open(options: MachineOptions = {}) {

@@ -1,3 +1,4 @@
+import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
 import { hex } from '../../src/addresses.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
 import {
@@ -207,15 +208,12 @@ function rootAddressOf(registers: AArch64Registers, rootBytes: number, isLpa2: b
   return Number(high | low);
 }
 
-/** Physical address bits that an image assumes where it does not say (see AArch64Registers). */
-const DEFAULT_PHYSICAL_ADDRESS_BITS = 48;
-
 /**
  * TCR with IPS or PS lowered to what the image assumes of the processor: the smaller of the two counts
  * (Arm ARM D8.2.3), so a processor with more behaves as one with just that.
  */
 function withPhysicalSize(registers: AArch64Registers, where: typeof Tcr.Ips): bigint {
-  const assumed = registers.physicalAddressBits ?? DEFAULT_PHYSICAL_ADDRESS_BITS;
+  const assumed = cpuFeaturesOf(registers).physicalAddressBits;
   const limit = PHYSICAL_ADDRESS_BITS.findLastIndex((bits) => bits <= assumed);
   return limit >= 0 && limit < read(registers.tcr, where)
     ? replace(registers.tcr, where, limit)
