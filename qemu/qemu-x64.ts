@@ -1,0 +1,129 @@
+import {
+  type Capabilities,
+  type GuestImage,
+  type Machine,
+  MachineError,
+  type MachineOptions,
+  type MachineProvider,
+  type Observations,
+  type ProbeList,
+} from '../harness/machine.ts';
+import { FRAME_SIZE } from '../src/addresses.ts';
+import { PhysicalMemory } from '../src/memory/physical-memory.ts';
+import { Known } from '../src/outcome-list.ts';
+import { qemuVersion } from './qemu-version.ts';
+import { X64Batch } from './x64-batch.ts';
+import { X64Frames } from './x64-frames.ts';
+import { X64Guest } from './x64-guest.ts';
+import { planInstallation } from './x64-installation.ts';
+import { X64Probing } from './x64-probing.ts';
+
+const NAME = 'qemu-x64';
+const EXECUTABLE = 'qemu-system-x86_64';
+const DEFAULT_TIME_LIMIT = 60_000;
+const ACCESSED = 0x20;
+
+/** QEMU's software MMU (TCG) for x64, on a board without devices. */
+export const qemuX64: MachineProvider = {
+  name: NAME,
+  architecture: 'x64',
+
+  async detect() {
+    const qemu = await qemuVersion(EXECUTABLE, 'qemu-system-x86');
+    return qemu.found
+      ? { available: true, capabilities: capabilitiesOf(qemu.version) }
+      : { available: false, reason: qemu.reason };
+  },
+
+  async open(options: MachineOptions = {}) {
+    const detected = await this.detect();
+    if (!detected.available) throw new MachineError(NAME, 'absent', detected.reason);
+    return new QemuX64(detected.capabilities, options.timeLimit ?? DEFAULT_TIME_LIMIT);
+  },
+};
+
+function capabilitiesOf(version: string): Capabilities {
+  return {
+    architecture: 'x64',
+    version,
+    observes:
+      Known.Completion |
+      Known.FaultClass |
+      Known.FaultStatus |
+      Known.Syndrome |
+      Known.FaultAddress |
+      Known.PhysicalAddress,
+    features: ['LA57', 'NX', 'SMEP', 'SMAP', 'PKU', '1G'],
+    limits: [
+      'the memory type has no effect that an access could show',
+      'an execute access to a page of the tables under test proves permission, not the physical address, and is made only where the page holds something harmless',
+      'global pages and PCID are off: every batch starts without cached translations',
+      'an address that is not canonical gives #GP; #SS, for accesses through the stack segment, is not observed',
+    ],
+  };
+}
+
+class QemuX64 implements Machine {
+  readonly name = NAME;
+  readonly capabilities: Capabilities;
+  readonly #timeLimit: number;
+  #loaded: { guest: X64Guest; frames: X64Frames; batch: X64Batch; image: GuestImage } | undefined;
+
+  constructor(capabilities: Capabilities, timeLimit: number) {
+    this.capabilities = capabilities;
+    this.#timeLimit = timeLimit;
+  }
+
+  async load(image: GuestImage): Promise<void> {
+    await this.close();
+    const installation = planInstallation(NAME, image);
+    const guest = new X64Guest(NAME, image, installation, this.#timeLimit);
+    try {
+      await guest.ready();
+    } catch (cause) {
+      await guest.close();
+      throw cause;
+    }
+    const frames = new X64Frames(guest.ram, image.memory);
+    this.#loaded = { guest, frames, batch: new X64Batch(installation.protectionKeys), image };
+  }
+
+  async probe(probes: ProbeList): Promise<Observations> {
+    const { guest, frames, batch } = this.#current();
+    try {
+      return await new X64Probing(NAME, guest, frames, batch, probes).run();
+    } catch (cause) {
+      await this.close();
+      throw cause;
+    }
+  }
+
+  async readBack(): Promise<PhysicalMemory> {
+    const { guest, image } = this.#current();
+    const copy = new PhysicalMemory();
+    for (const range of image.memory.ranges) {
+      copy.addRange(
+        BigInt(range.firstFrame) * BigInt(FRAME_SIZE),
+        new ArrayBuffer(range.frameCount * FRAME_SIZE),
+      );
+    }
+    guest.ram.readMemory(copy);
+    const root = copy.frameWords(guest.installation.topLevelFrame) as Uint32Array;
+    const accessed = guest.accessedTopLevelEntries();
+    for (let slot = 0; slot < accessed.length; slot++) {
+      root[2 * slot] = ((root[2 * slot] as number) | ((accessed[slot] as number) & ACCESSED)) >>> 0;
+    }
+    return copy;
+  }
+
+  async close(): Promise<void> {
+    const guest = this.#loaded?.guest;
+    this.#loaded = undefined;
+    await guest?.close();
+  }
+
+  #current() {
+    if (this.#loaded === undefined) throw new MachineError(NAME, 'failed', 'no image is loaded');
+    return this.#loaded;
+  }
+}

@@ -1,0 +1,235 @@
+import {
+  CONTROL_OFFSET,
+  Control,
+  ExitMode,
+  MACHINE_AREA_OFFSET,
+  MAX_BATCH,
+  PROBE_WINDOW_OFFSET,
+  PROTOCOL_MAGIC,
+  RESULT_RECORD_BYTES,
+  RESULT_WINDOW_OFFSET,
+  Result,
+  STUB_REGION_BYTES,
+  VECTOR_UNWRITTEN,
+} from '../guest-stubs/protocol.ts';
+import { BLOB } from '../guest-stubs/x64/blob.ts';
+import { X64Command, X64Register } from '../guest-stubs/x64/control.ts';
+import {
+  bridgeOf,
+  CANARY_OFFSET,
+  MARKER_PAGE_OFFSET,
+  regionTables,
+  rootOf,
+  TABLES_BYTES,
+} from '../guest-stubs/x64/graft.ts';
+import type { Placement } from '../guest-stubs/x64/placement.ts';
+import { Symbols } from '../guest-stubs/x64/symbols.ts';
+import { type GuestImage, MachineError } from '../harness/machine.ts';
+import { ACCESS_RECORD_BYTES } from '../src/access-list.ts';
+import { FRAME_SIZE } from '../src/addresses.ts';
+import { AccessLog } from './access-log.ts';
+import { GuestClock } from './guest-clock.ts';
+import { GuestRam } from './guest-ram.ts';
+import { QemuProcess } from './qemu-process.ts';
+import type { X64Installation } from './x64-installation.ts';
+
+/** From where the processor starts to the loader device's address: CS base is 0xffff0000 after reset. */
+const RESET_CS_OFFSET = 0x1_0000;
+
+/** The bytes of a region that hold the stub: code, control block and tables. */
+const STUB_BYTES = MACHINE_AREA_OFFSET + TABLES_BYTES;
+
+/** A mask that no record's address passes. */
+const NO_MARKERS = 0xffff_ffff_ffff_ffffn;
+
+/** Result records that nobody has written. */
+const UNWRITTEN_RESULTS = unwrittenResults();
+
+/** One QEMU with the stub in it, under the tables of one image. */
+export class X64Guest {
+  readonly installation: X64Installation;
+  readonly ram: GuestRam;
+  readonly log: AccessLog;
+  readonly clock = new GuestClock();
+  readonly #machine: string;
+  readonly #timeLimit: number;
+  readonly #process: QemuProcess;
+  readonly #results = new Uint8Array(MAX_BATCH * RESULT_RECORD_BYTES);
+  /** Top-level entries that the processor used through a placement that has been left: their A bits. */
+  readonly #accessed = new Uint8Array(512);
+  #active = 0;
+  #doorbell = 0;
+
+  /** Starts QEMU with the stub at placement 0; {@link ready} waits for it. @throws MachineError 'failed' */
+  constructor(machine: string, image: GuestImage, installation: X64Installation, timeLimit: number) {
+    this.#machine = machine;
+    this.#timeLimit = timeLimit;
+    this.installation = installation;
+    this.ram = new GuestRam(machine, installation.ramSize, 2 * STUB_REGION_BYTES);
+    try {
+      this.log = new AccessLog(machine);
+      this.ram.writeMemory(image.memory);
+      this.#writeStub(0);
+      this.#process = new QemuProcess({
+        machine,
+        executable: 'qemu-system-x86_64',
+        cpu: `max,apic-id=0,host-phys-bits=off,phys-bits=${installation.physicalAddressBits}`,
+        ram: this.ram,
+        start: RESET_CS_OFFSET + this.active.region + Symbols.reset,
+        descriptors: [this.log.descriptor],
+        extra: ['-d', 'guest_errors', '-D', '/dev/fd/4'],
+      });
+    } catch (cause) {
+      this.ram.close();
+      throw cause;
+    }
+  }
+
+  /** The placement that the stub runs in. */
+  get active(): Placement {
+    return this.installation.placements[this.#active] as Placement;
+  }
+
+  /** Whether a frame belongs to the stub that runs. */
+  isStubFrame(frame: number): boolean {
+    const first = this.active.region / FRAME_SIZE;
+    return frame >= first && frame < first + STUB_REGION_BYTES / FRAME_SIZE;
+  }
+
+  /** Waits until the stub is up. @throws MachineError 'failed' */
+  async ready(): Promise<void> {
+    await this.#awaitStub('the guest was up');
+    await this.#ring(X64Command.Probe, 0);
+    this.clock.start(this.#control64(Control.T1));
+  }
+
+  /** Runs on in another placement. The region of the one that is left becomes ordinary memory. */
+  async moveTo(index: number): Promise<void> {
+    if (index === this.#active) return;
+    this.#collectAccessed();
+    const left = this.active;
+    this.#writeStub(index);
+    const next = this.active;
+    this.ram.writeU64(left.region + registerOffset(X64Register.Entry), next.base + BigInt(Symbols.entry));
+    this.ram.writeU32(left.region + CONTROL_OFFSET + Control.Command, X64Command.Switch);
+    this.ram.writeU32(left.region + CONTROL_OFFSET + Control.Doorbell, this.#doorbell + 1);
+    this.#doorbell = 0;
+    await this.#awaitStub('the stub had moved');
+  }
+
+  /**
+   * Runs up to 65,536 probes.
+   * @param records the probe records
+   * @param groupSize probes between two markers, a power of two; 0 for no markers
+   * @returns the words of the result records; valid until the next call
+   * @throws MachineError 'failed' if the guest ends, hangs or leaves a record out
+   */
+  async run(records: Uint8Array, groupSize: number): Promise<Uint32Array> {
+    const count = records.length / ACCESS_RECORD_BYTES;
+    const { region } = this.active;
+    this.ram.write(region + PROBE_WINDOW_OFFSET, records);
+    this.ram.write(region + RESULT_WINDOW_OFFSET, UNWRITTEN_RESULTS.subarray(0, count * RESULT_RECORD_BYTES));
+    const mask = groupSize === 0 ? NO_MARKERS : BigInt(groupSize * ACCESS_RECORD_BYTES - 1);
+    this.ram.writeU64(region + registerOffset(X64Register.MarkerMask), mask);
+    await this.#ring(X64Command.Probe, count);
+    this.clock.add(this.#control64(Control.T0), this.#control64(Control.T1));
+    const results = this.#results.subarray(0, count * RESULT_RECORD_BYTES);
+    this.ram.read(region + RESULT_WINDOW_OFFSET, results);
+    return new Uint32Array(results.buffer, 0, results.length / 4);
+  }
+
+  /** The accessed bits that the processor set in copies of the top-level table, by entry. */
+  accessedTopLevelEntries(): Uint8Array {
+    this.#collectAccessed();
+    return this.#accessed;
+  }
+
+  /** Ends QEMU and gives its files back. Safe to call more than once. */
+  async close(): Promise<void> {
+    await this.#process.stop();
+    this.ram.close();
+    this.log.close();
+  }
+
+  async #ring(command: number, count: number): Promise<void> {
+    const control = this.active.region + CONTROL_OFFSET;
+    this.ram.writeU32(control + Control.Count, count);
+    this.ram.writeU32(control + Control.Command, command);
+    this.#doorbell++;
+    this.ram.writeU32(control + Control.Doorbell, this.#doorbell);
+    await this.#process.waitUntil(
+      () => this.ram.readU32(control + Control.Ack) === this.#doorbell,
+      this.#timeLimit,
+      `the guest had made ${count} probes`,
+    );
+    const done = this.ram.readU32(control + Control.Done);
+    if (done !== count) {
+      throw new MachineError(this.#machine, 'failed', `the guest made ${done} of ${count} probes`);
+    }
+  }
+
+  async #awaitStub(what: string): Promise<void> {
+    const magic = this.active.region + CONTROL_OFFSET + Control.Magic;
+    await this.#process.waitUntil(() => this.ram.readU32(magic) === PROTOCOL_MAGIC, this.#timeLimit, what);
+  }
+
+  /** Puts a fresh stub into the region of a placement and makes it the active one. */
+  #writeStub(index: number): void {
+    const { installation } = this;
+    this.#active = index;
+    const { region, base } = this.active;
+    const bytes = new Uint8Array(STUB_BYTES);
+    bytes.set(BLOB);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(Symbols.reset_base, region, true);
+    const tables = regionTables(
+      this.active,
+      installation.topLevel,
+      installation.placements,
+      installation.levels,
+      installation.markerFrame,
+    );
+    bytes.set(new Uint8Array(tables.buffer), MACHINE_AREA_OFFSET);
+    const registers: readonly (readonly [number, bigint])[] = [
+      [X64Register.Cr0, installation.cr0],
+      [X64Register.Cr3, BigInt(rootOf(this.active)) | installation.cr3Flags],
+      [X64Register.Cr4, installation.cr4],
+      [X64Register.Efer, installation.efer],
+      [X64Register.Pat, installation.pat],
+      [X64Register.Entry, base + BigInt(Symbols.entry)],
+      [X64Register.Bridge, BigInt(bridgeOf(this.active))],
+      [X64Register.Canary, base + BigInt(CANARY_OFFSET)],
+      [X64Register.Marker, base + BigInt(MARKER_PAGE_OFFSET)],
+      [X64Register.MarkerMask, NO_MARKERS],
+    ];
+    for (const [register, value] of registers) view.setBigUint64(registerOffset(register), value, true);
+    view.setUint32(CONTROL_OFFSET + Control.Exit, ExitMode.Doorbell, true);
+    view.setBigUint64(CONTROL_OFFSET + Control.Probes, BigInt(PROBE_WINDOW_OFFSET), true);
+    view.setBigUint64(CONTROL_OFFSET + Control.Results, BigInt(RESULT_WINDOW_OFFSET), true);
+    this.ram.write(region, bytes);
+  }
+
+  #collectAccessed(): void {
+    const entries = new Uint8Array(FRAME_SIZE);
+    this.ram.read(rootOf(this.active), entries);
+    for (let slot = 0; slot < 512; slot++) {
+      if (slot !== this.active.slot) (this.#accessed[slot] as number) |= (entries[8 * slot] as number) & 0x20;
+    }
+  }
+
+  #control64(offset: number): bigint {
+    return this.ram.readU64(this.active.region + CONTROL_OFFSET + offset);
+  }
+}
+
+function registerOffset(index: number): number {
+  return CONTROL_OFFSET + Control.Registers + 8 * index;
+}
+
+function unwrittenResults(): Uint8Array {
+  const view = new DataView(new ArrayBuffer(MAX_BATCH * RESULT_RECORD_BYTES));
+  for (let at = 0; at < view.byteLength; at += RESULT_RECORD_BYTES) {
+    view.setUint16(at + Result.Vector, VECTOR_UNWRITTEN, true);
+  }
+  return new Uint8Array(view.buffer);
+}

@@ -1,0 +1,200 @@
+import { STUB_REGION_BYTES } from '../guest-stubs/protocol.ts';
+import { type Placement, topLevelSlot } from '../guest-stubs/x64/placement.ts';
+import type { Observations, ProbeList } from '../harness/machine.ts';
+import { ACCESS_RECORD_WORDS, Access, type AccessList } from '../src/access-list.ts';
+import { FRAME_SIZE } from '../src/addresses.ts';
+import { Known, OutcomeList } from '../src/outcome-list.ts';
+import { GROUP_SIZE, type X64Batch } from './x64-batch.ts';
+import { sameEntry, type X64Frames } from './x64-frames.ts';
+import type { X64Guest } from './x64-guest.ts';
+import { NOT_LOGGED, readLandings } from './x64-landings.ts';
+import { decodeResults, setCompleted } from './x64-outcomes.ts';
+
+/** Accesses that landed nowhere that could be named are tried again, up to this many. */
+const RETRY_LIMIT = 65_536;
+
+const STUB_FRAMES = STUB_REGION_BYTES / FRAME_SIZE;
+
+/** One list of probes on its way through a guest. */
+export class X64Probing {
+  readonly #machine: string;
+  readonly #guest: X64Guest;
+  readonly #frames: X64Frames;
+  readonly #accesses: AccessList;
+  readonly #expected: Float64Array;
+  readonly #outcomes: OutcomeList;
+  readonly #remarks = new Map<number, string>();
+  readonly #batch: X64Batch;
+  readonly #landings: Float64Array;
+  /** Completed accesses that landed neither where they were expected nor anywhere that has a name. */
+  #lost: number[] = [];
+
+  constructor(machine: string, guest: X64Guest, frames: X64Frames, batch: X64Batch, probes: ProbeList) {
+    this.#machine = machine;
+    this.#guest = guest;
+    this.#frames = frames;
+    this.#batch = batch;
+    this.#accesses = probes.accesses;
+    this.#expected = probes.expectedFrames;
+    this.#outcomes = new OutcomeList(probes.accesses.length);
+    this.#landings = new Float64Array(batch.order.length);
+  }
+
+  async run(): Promise<Observations> {
+    const passes = this.#assignPasses();
+    for (let placement = 0; placement < this.#guest.installation.placements.length; placement++) {
+      await this.#runPass(passes, 2 * placement, GROUP_SIZE);
+      await this.#runPass(passes, 2 * placement + 1, 1);
+    }
+    await this.#retryLost(passes);
+    return {
+      outcomes: this.#outcomes,
+      remarks: this.#remarks,
+      guestSeconds: this.#guest.clock.takeSeconds(),
+    };
+  }
+
+  /**
+   * For each access from which placement it is made, times two, plus one if it is expected in a frame of
+   * the image, where it needs a slot of its own choice.
+   */
+  #assignPasses(): Uint8Array {
+    const { placements, levels } = this.#guest.installation;
+    const { words } = this.#accesses;
+    const passes = new Uint8Array(this.#accesses.length);
+    for (let index = 0; index < passes.length; index++) {
+      const slot = topLevelSlot(words[index * ACCESS_RECORD_WORDS + 1] as number, levels);
+      const frame = this.#expected[index] as number;
+      let placement = 0;
+      while (meets(placements[placement] as Placement, slot, frame)) placement++;
+      passes[index] = 2 * placement + (this.#frames.isImage(frame) ? 1 : 0);
+    }
+    return passes;
+  }
+
+  async #runPass(passes: Uint8Array, pass: number, groupSize: number): Promise<void> {
+    this.#batch.clear();
+    for (let index = 0; index < passes.length; index++) {
+      if (passes[index] !== pass) continue;
+      if (this.#batch.length === 0) await this.#moveTo(pass >> 1);
+      this.#add(index, (pass & 1) === 1);
+      if (this.#batch.full) await this.#runBatch(groupSize);
+    }
+    if (this.#batch.length > 0) await this.#runBatch(groupSize);
+  }
+
+  #add(index: number, inImage: boolean): void {
+    const frame = this.#expected[index] as number;
+    if (!inImage) {
+      if (frame >= 0 && this.#frames.isRam(frame)) this.#frames.tag(frame);
+      this.#batch.add(this.#accesses, index);
+      return;
+    }
+    const slot = this.#frames.imageSlot(frame, this.#accesses.access(index));
+    if (slot === undefined) {
+      this.#remarks.set(index, 'not made: nothing in this page of the tables under test is safe to execute');
+    } else {
+      this.#batch.addInSlot(this.#accesses, index, slot.slot);
+    }
+  }
+
+  async #runBatch(groupSize: number): Promise<void> {
+    const { installation } = this.#guest;
+    const batch = this.#batch;
+    const hasMarkers = installation.markerFrame !== undefined;
+    const results = await this.#guest.run(batch.bytes, hasMarkers ? groupSize : 0);
+    if (installation.markerFrame !== undefined) {
+      readLandings(
+        this.#machine,
+        this.#guest.log,
+        batch,
+        groupSize,
+        installation.markerFrame,
+        this.#landings,
+      );
+    } else {
+      this.#landings.fill(NOT_LOGGED);
+    }
+    decodeResults(
+      this.#machine,
+      batch,
+      results,
+      this.#accesses,
+      this.#outcomes,
+      installation.levels === 5 ? 7 : 16,
+      (position, tagged) => {
+        const logged = this.#landings[position] as number;
+        const frame = logged === NOT_LOGGED ? tagged : logged;
+        const index = batch.order[position] as number;
+        setCompleted(this.#accesses, this.#outcomes, index, frame);
+        if (frame < 0) this.#resolveUnnamed(index, position, results);
+      },
+    );
+    batch.clear();
+  }
+
+  /** An access completed; neither the log nor a tag says where. */
+  #resolveUnnamed(index: number, position: number, results: Uint32Array): void {
+    const frame = this.#expected[index] as number;
+    const access = this.#accesses.access(index);
+    if (!this.#frames.isImage(frame)) {
+      this.#lost.push(index);
+      return;
+    }
+    const unique = this.#frames.imageSlot(frame, access)?.unique;
+    if (unique === undefined) {
+      this.#remarks.set(
+        index,
+        'the page of the tables under test where it is expected has nothing to know it by',
+      );
+      return;
+    }
+    const [low, high] = [results[8 * position] as number, results[8 * position + 1] as number];
+    if (sameEntry(low, high, ...unique)) setCompleted(this.#accesses, this.#outcomes, index, frame);
+    else this.#lost.push(index);
+  }
+
+  /** Lost accesses are made again with all memory tagged; those that are lost still have been led astray. */
+  async #retryLost(passes: Uint8Array): Promise<void> {
+    if (this.#lost.length === 0) return;
+    const lost = this.#lost;
+    this.#lost = [];
+    if (lost.length <= RETRY_LIMIT && this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame))) {
+      for (const index of lost) {
+        await this.#moveTo((passes[index] as number) >> 1);
+        this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame));
+        this.#add(index, ((passes[index] as number) & 1) === 1);
+        await this.#runBatch(1);
+      }
+    } else {
+      this.#lost = lost;
+    }
+    for (const index of this.#lost) this.#markLost(index);
+  }
+
+  #markLost(index: number): void {
+    const frame = this.#expected[index] as number;
+    const wouldShow = frame >= 0 && (!this.#frames.isRam(frame) || this.#frames.isTagged(frame));
+    if (this.#accesses.access(index) === Access.Execute || !wouldShow) {
+      this.#remarks.set(index, 'completed in memory that nothing names');
+      return;
+    }
+    this.#outcomes.known[index] = Known.Completion | Known.PhysicalAddress;
+    this.#outcomes.physicalAddress[index] = Number.NaN;
+    this.#remarks.set(index, 'completed elsewhere than expected, in memory that nothing names');
+  }
+
+  async #moveTo(placement: number): Promise<void> {
+    const before = this.#guest.active;
+    await this.#guest.moveTo(placement);
+    if (this.#guest.active !== before) {
+      this.#frames.forget(this.#guest.active.region / FRAME_SIZE, STUB_FRAMES);
+    }
+  }
+}
+
+/** Whether a probe would meet the stub in this placement instead of what the tables under test say. */
+function meets(placement: Placement, slot: number, frame: number): boolean {
+  const first = placement.region / FRAME_SIZE;
+  return slot === placement.slot || (frame >= first && frame < first + STUB_FRAMES);
+}
