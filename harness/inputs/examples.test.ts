@@ -3,10 +3,26 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MemoryAttributes } from '../../src/memory-attributes.ts';
 import { createWalker } from '../../src/walker.ts';
+import type { Layout } from './layout/layout.ts';
 import { loadInput } from './load-input.ts';
+import type { VerificationInput } from './types.ts';
 
 const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples');
+const CAPTURES = join(EXAMPLES, 'captures');
 const layouts = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.yaml'));
+
+/** Every leaf in ascending order. */
+function leavesOf({
+  memory,
+  registers,
+}: VerificationInput): { page: number; pages: number; frame: number }[] {
+  const { pageNumber, pageCount, frame } = createWalker(memory, registers).leaves();
+  return [...pageNumber].map((page, index) => ({
+    page,
+    pages: pageCount[index] as number,
+    frame: frame[index] as number,
+  }));
+}
 
 type Run = readonly [firstPage: number, pageCount: number];
 
@@ -24,21 +40,28 @@ function joined(runs: readonly Run[]): Run[] {
   return result;
 }
 
+/** The pages that a layout declares present. */
+function declaredRuns({ regions }: Layout): Run[] {
+  const present = regions.filter(({ attributes }) => (attributes & MemoryAttributes.ReadProtect) === 0);
+  return joined(present.map(({ firstPage, pageCount }) => [firstPage, pageCount]));
+}
+
 describe.each(layouts)('%s', (name) => {
   test('is built so that what it declares, and nothing else, is mapped to itself', async () => {
     const input = await loadInput(join(EXAMPLES, name));
     if (input.kind !== 'layout') throw new Error(`${name} is a ${input.kind}`);
-    const { pageNumber, pageCount, frame } = createWalker(input.memory, input.registers).leaves();
     const own = input.upkeep[0]?.firstPage as number;
-    const leaves = [...pageNumber].map((page, index): Run => [page, pageCount[index] as number]);
-    const mapped = leaves.filter(([page]) => page < own);
-    expect([...frame].slice(0, mapped.length)).toEqual(mapped.map(([page]) => page));
-
-    const declared = input.layout.regions.filter(
-      ({ attributes }) => (attributes & MemoryAttributes.ReadProtect) === 0,
-    );
-    expect(joined(mapped)).toEqual(joined(declared.map((region) => [region.firstPage, region.pageCount])));
+    const mapped = leavesOf(input).filter(({ page }) => page < own);
+    expect(mapped.filter(({ page, frame }) => page !== frame)).toEqual([]);
+    expect(joined(mapped.map(({ page, pages }) => [page, pages]))).toEqual(declaredRuns(input.layout));
   });
+});
+
+test('the tables of uboot-aarch64-el1 map what its layout declares, and nothing else', async () => {
+  const tables = join(CAPTURES, 'uboot-aarch64-el1.core.gz');
+  const input = await loadInput(join(CAPTURES, 'uboot-aarch64-el1.yaml'), { tables });
+  if (input.kind !== 'layout-against-capture') throw new Error(`it is a ${input.kind}`);
+  expect(joined(leavesOf(input).map(({ page, pages }) => [page, pages]))).toEqual(declaredRuns(input.layout));
 });
 
 describe.each([
@@ -47,13 +70,14 @@ describe.each([
   { name: 'aavmf-aarch64-el1', tables: 16, leaves: { '4K': 5119, '2M': 655, '1G': 512 } },
   { name: 'uboot-aarch64-el1', tables: 5, leaves: { '2M': 640, '1G': 767 } },
 ])('the capture $name', ({ name, tables, leaves }) => {
+  const path = join(CAPTURES, `${name}.core.gz`);
   const SIZES: Readonly<Record<number, string>> = { 1: '4K', 512: '2M', 262144: '1G' };
 
   test('holds the tables and the leaves that its README counts', async () => {
-    const input = await loadInput(join(EXAMPLES, 'captures', `${name}.core.gz`));
+    const input = await loadInput(path);
     expect(input.memory.ranges.reduce((sum, { frameCount }) => sum + frameCount, 0)).toBe(tables);
     const counts: Record<string, number> = {};
-    for (const pages of createWalker(input.memory, input.registers).leaves().pageCount) {
+    for (const { pages } of leavesOf(input)) {
       const size = SIZES[pages] ?? `${pages} pages`;
       counts[size] = (counts[size] ?? 0) + 1;
     }

@@ -186,6 +186,18 @@ describe('a capture', () => {
     expect(input.query?.(0x8000_0000_0000n)).toBeUndefined();
   });
 
+  test('has no answers from the engine if its MAIR is not the one that the engine knows', async () => {
+    const answersWith = async (mair: bigint) => {
+      const registers = { ...el2Registers(0x20_0000n), mair };
+      await put('mair.regs.json', formatRegisters(registers, 'a test'));
+      return (
+        (await loadInput(await put('mair.core', writeElfCore(image.memory, registers)))).query !== undefined
+      );
+    };
+    expect(await answersWith(0xffbb_4400n)).toBe(true);
+    expect(await answersWith(0xff44_0c04_00n)).toBe(false);
+  });
+
   test('with any byte damaged loads, or is refused as a bad input, and nothing else', async () => {
     const path = await putCore('fuzz');
     await fc.assert(

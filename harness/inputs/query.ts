@@ -1,3 +1,4 @@
+import { MAIR } from '../../src/aarch64/aarch64-entry-format.ts';
 import { AArch64PageTable } from '../../src/aarch64/aarch64-page-table.ts';
 import { type Address, toBigInt } from '../../src/addresses.ts';
 import { PageTableError } from '../../src/errors.ts';
@@ -25,8 +26,12 @@ export function queryOf(pageTable: X64PageTable | AArch64PageTable): Query {
   };
 }
 
-/** Asks tables that something else has built; undefined if the engine cannot open their like. */
+/**
+ * Asks tables that something else has built; undefined if the engine cannot open their like, or if MAIR gives
+ * another meaning to their attribute indices than the engine does.
+ */
 export function queryTables(memory: PhysicalMemory, registers: Registers): Query | undefined {
+  if (registers.architecture === 'aarch64' && registers.mair !== MAIR) return undefined;
   const allocator = new SequentialAllocator(0, 0);
   try {
     return queryOf(
