@@ -1,4 +1,19 @@
 /** The verification: inputs, machines, verdicts. */
+
+export { writeCapture } from './inputs/capture/write-capture.ts';
+export { type Complaint, InputError } from './inputs/input-error.ts';
+export { type BuiltLayout, buildLayout } from './inputs/layout/build-layout.ts';
+export type { AArch64Layout, Layout, LayoutRegion, X64Layout } from './inputs/layout/layout.ts';
+export { readLayout } from './inputs/layout/read-layout.ts';
+export { loadInput } from './inputs/load-input.ts';
+export type {
+  CaptureInput,
+  LayoutAgainstCaptureInput,
+  LayoutInput,
+  LoadOptions,
+  UpkeepRange,
+  VerificationInput,
+} from './inputs/types.ts';
 export {
   type Capabilities,
   type GuestImage,

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Registers } from '../../../src/registers.ts';
-import { type Complaint, InputError } from '../input-error.ts';
+import type { Complaint } from '../input-error.ts';
+import { complaintsOf } from '../test-complaints.ts';
 import { formatRegisters, readRegisters, registersFileOf } from './registers-file.ts';
 
 test.each([
@@ -71,19 +72,13 @@ describe('a wrong registers file is refused with field, value, line and column',
     physicalAddressBits: 40,
   };
 
-  function complaintsOf(content: unknown): readonly Complaint[] {
+  function complaintsAbout(content: unknown): readonly Complaint[] {
     const text = typeof content === 'string' ? content : JSON.stringify(content, undefined, 1);
-    try {
-      readRegisters('ovmf.regs.json', text);
-    } catch (error) {
-      if (error instanceof InputError) return error.complaints;
-      throw error;
-    }
-    return [];
+    return complaintsOf(() => readRegisters('ovmf.regs.json', text));
   }
 
   test('but not a good one', () => {
-    expect(complaintsOf(GOOD)).toEqual([]);
+    expect(complaintsAbout(GOOD)).toEqual([]);
   });
 
   test.each([
@@ -110,18 +105,18 @@ describe('a wrong registers file is refused with field, value, line and column',
     ['an unknown architecture', { ...GOOD, arch: 'arm' }, 'unknown arch: "arm"', 2],
     ['a field of another type', { ...GOOD, cr0: [1] }, 'found a list', 3],
   ])('%s', (_what, content, message, line) => {
-    const [complaint, ...more] = complaintsOf(content);
+    const [complaint, ...more] = complaintsAbout(content);
     expect(more).toEqual([]);
     expect(complaint?.message).toContain(message);
     expect(complaint?.line).toBe(line);
   });
 
   test('a field that stands twice', () => {
-    expect(complaintsOf('{"arch": "x64",\n"cr3": 0, "cr3": 1}')).toMatchObject([{ line: 2, column: 11 }]);
+    expect(complaintsAbout('{"arch": "x64",\n"cr3": 0, "cr3": 1}')).toMatchObject([{ line: 2, column: 11 }]);
   });
 
   test('an empty file, and one that is no JSON', () => {
-    expect(complaintsOf('')).toMatchObject([{ message: 'the file is empty' }]);
-    expect(complaintsOf('{"arch": ')[0]?.line).toBe(1);
+    expect(complaintsAbout('')).toMatchObject([{ message: 'the file is empty' }]);
+    expect(complaintsAbout('{"arch": ')[0]?.line).toBe(1);
   });
 });

@@ -1,16 +1,8 @@
 import { expect, test } from 'vitest';
-import { InputError } from '../input-error.ts';
+import { complaintsOf } from '../test-complaints.ts';
 import { parseTree } from './tree.ts';
 
-function complaintsOf(text: string): readonly { message: string; line?: number; column?: number }[] {
-  try {
-    parseTree('layout.yaml', text);
-  } catch (error) {
-    if (error instanceof InputError) return error.complaints;
-    throw error;
-  }
-  return [];
-}
+const complaintsAbout = (text: string) => complaintsOf(() => parseTree('layout.yaml', text));
 
 test('scalars stay the text that was written, each with its line and column', () => {
   const tree = parseTree('f', 'base: 0x8000_0000\nsizes: [4K, 1e3, yes, "quoted"]\nname:\n');
@@ -57,18 +49,18 @@ test('JSON reads as the YAML that it is', () => {
 });
 
 test('a tab as indentation is complained about at its place', () => {
-  const [first] = complaintsOf('regions:\n\t- name: a\n');
+  const [first] = complaintsAbout('regions:\n\t- name: a\n');
   expect(first).toMatchObject({ message: 'a tab is used as indentation; use spaces', line: 2, column: 1 });
 });
 
 test('a key that stands twice is complained about at the second one', () => {
-  expect(complaintsOf('paging: 4-level\nregions: []\npaging: 5-level\n')).toEqual([
+  expect(complaintsAbout('paging: 4-level\nregions: []\npaging: 5-level\n')).toEqual([
     { message: 'the same key stands twice in one map', line: 3, column: 1 },
   ]);
 });
 
 test('every syntax error is listed, not only the first', () => {
-  expect(complaintsOf('a: 1\na: 2\nb: 1\nb: 2\n').map(({ line }) => line)).toEqual([2, 4]);
+  expect(complaintsAbout('a: 1\na: 2\nb: 1\nb: 2\n').map(({ line }) => line)).toEqual([2, 4]);
 });
 
 test.each([
@@ -77,10 +69,10 @@ test.each([
   ['a: 1\n---\nb: 2\n', 'the file holds more than one document'],
   ['a: &x [1]\nb: *x\n', 'aliases are not supported: *x'],
 ])('%j is refused: %s', (text, message) => {
-  expect(complaintsOf(text).map((complaint) => complaint.message)).toContain(message);
+  expect(complaintsAbout(text).map((complaint) => complaint.message)).toContain(message);
 });
 
 test('broken JSON is refused with a place', () => {
-  const [first] = complaintsOf('{"architecture": "x64",\n "regions": [');
+  const [first] = complaintsAbout('{"architecture": "x64",\n "regions": [');
   expect(first?.line).toBe(2);
 });

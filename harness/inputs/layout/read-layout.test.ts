@@ -1,24 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryAttributes } from '../../../src/memory-attributes.ts';
 import { type Complaint, InputError } from '../input-error.ts';
+import { complaintsOf } from '../test-complaints.ts';
 import { readLayout } from './read-layout.ts';
 
 const X64 = 'architecture: x64\npaging: 4-level\nregions:\n';
 const EL2 = 'architecture: aarch64\nregime: el2\nregions:\n';
 
-function complaintsOf(text: string): readonly Complaint[] {
-  try {
-    readLayout('layout.yaml', text);
-  } catch (error) {
-    if (error instanceof InputError) return error.complaints;
-    throw error;
-  }
-  return [];
-}
+const complaintsAbout = (text: string) => complaintsOf(() => readLayout('layout.yaml', text));
 
 /** The only complaint about a text. */
 function complaintOf(text: string): Complaint | undefined {
-  const complaints = complaintsOf(text);
+  const complaints = complaintsAbout(text);
   expect(complaints).toHaveLength(1);
   return complaints[0];
 }
@@ -114,15 +107,15 @@ describe('AArch64 cache attributes', () => {
       line: 4,
       message: 'region "r": uncached (device) memory must be execute-protect on aarch64',
     });
-    expect(complaintsOf(`${EL2}${region('0', '4K', 'uncached, execute-protect')}`)).toEqual([]);
-    expect(complaintsOf(`${X64}${region('0', '4K', 'uncached')}`)).toEqual([]);
+    expect(complaintsAbout(`${EL2}${region('0', '4K', 'uncached, execute-protect')}`)).toEqual([]);
+    expect(complaintsAbout(`${X64}${region('0', '4K', 'uncached')}`)).toEqual([]);
   });
 
   test.each(['uncached-export', 'write-protect'])('%s exists on x64 only', (attribute) => {
     expect(complaintOf(`${EL2}${region('0', '4K', attribute)}`)?.message).toContain(
       'does not exist on aarch64',
     );
-    expect(complaintsOf(`${X64}${region('0', '4K', attribute)}`)).toEqual([]);
+    expect(complaintsAbout(`${X64}${region('0', '4K', attribute)}`)).toEqual([]);
   });
 });
 
@@ -229,7 +222,7 @@ describe('overlaps', () => {
 
   test('are found behind a region that ends earlier than one before it', () => {
     const text = `${X64}${region('1M', '1M', '', 'a')}${region('1M', '4K', '', 'b')}${region('0x1ff000', '8K', '', 'c')}`;
-    expect(complaintsOf(text).map(({ message }) => message)).toEqual([
+    expect(complaintsAbout(text).map(({ message }) => message)).toEqual([
       expect.stringContaining('"b" (0x100000–0x100fff) overlaps region "a"'),
       expect.stringContaining('"c" (0x1ff000–0x200fff) overlaps region "a"'),
     ]);
@@ -237,7 +230,7 @@ describe('overlaps', () => {
 
   test('do not hide behind another error of the same file', () => {
     const text = `${X64}${region('1M', '8K')}${region('1M', '4K')}${region('1', '4K')}  - {nam: x}\n`;
-    expect(complaintsOf(text).map(({ line }) => line)).toEqual([5, 6, 7, 7, 7, 7]);
+    expect(complaintsAbout(text).map(({ line }) => line)).toEqual([5, 6, 7, 7, 7, 7]);
   });
 });
 
@@ -252,7 +245,7 @@ describe('a layout of 10,000 regions', () => {
 
   test('with an overlap in every region has all complaints, and a message of bounded length', () => {
     const overlapping = X64 + regions.map((line) => line.replace('8K', '16K')).join('');
-    const complaints = complaintsOf(overlapping);
+    const complaints = complaintsAbout(overlapping);
     expect(complaints).toHaveLength(9_999);
     const { message } = new InputError('f', complaints);
     expect(message.split('\n')).toHaveLength(21);
