@@ -41,7 +41,7 @@ export const MACHINES: readonly RegisteredMachine[] = [
   {
     name: 'qemu-x64',
     architecture: 'x64',
-    provider: () => loadProvider(`../../qemu/qemu-x64.${EXTENSION}`, 'qemuX64', 'qemu-x64', 'x64'),
+    provider: async () => (await import('../../qemu/qemu-x64.ts')).qemuX64,
   },
   {
     name: 'unicorn-x64',
@@ -51,8 +51,7 @@ export const MACHINES: readonly RegisteredMachine[] = [
   {
     name: 'qemu-aarch64',
     architecture: 'aarch64',
-    provider: () =>
-      loadProvider(`../../qemu/qemu-aarch64.${EXTENSION}`, 'qemuAArch64', 'qemu-aarch64', 'aarch64'),
+    provider: async () => (await import('../../qemu/qemu-aarch64.ts')).qemuAArch64,
   },
   {
     name: 'unicorn-aarch64',
