@@ -1,4 +1,4 @@
-import { type Address, FRAME_SHIFT, FRAME_SIZE, hex, toBigInt, WORDS_PER_FRAME } from '../addresses.ts';
+import { type Address, FRAME_SHIFT, FRAME_SIZE, hex, WORDS_PER_FRAME } from '../addresses.ts';
 import { PageTableError } from '../errors.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import type { TableMemory } from './table-memory.ts';
@@ -26,7 +26,13 @@ export class FrameSource {
   take(isRoot: boolean): number {
     const address = this.#spare.pop() ?? this.#ask(isRoot);
     this.#taken.push(address);
-    const frame = frameNumber(address);
+    const frame = frameOf(address);
+    if (frame === undefined) {
+      throw new PageTableError(
+        'UnalignedPageBase',
+        `the allocator gave ${hex(address)}, which is no multiple of 4096`,
+      );
+    }
     const start = this.#tables.locate(frame);
     this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
     return frame;
@@ -66,29 +72,19 @@ export class FrameSource {
 
   /** Zeroes a frame. @returns false if there is no such frame */
   #clear(address: Address): boolean {
-    if (!isAligned(address)) return false;
-    const frame = frameNumber(address);
-    if (this.#tables.memory.rangeHolding(frame) === undefined) return false;
+    const frame = frameOf(address);
+    if (frame === undefined || this.#tables.memory.rangeHolding(frame) === undefined) return false;
     const start = this.#tables.locate(frame);
     this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
     return true;
   }
 }
 
-function isAligned(address: Address): boolean {
-  return toBigInt(address) % BigInt(FRAME_SIZE) === 0n;
-}
-
-/** @throws PageTableError UnalignedPageBase */
-function frameNumber(address: Address): number {
+/** The frame at an address, or undefined if it is not the start of one. */
+function frameOf(address: Address): number | undefined {
   if (typeof address === 'number') {
     const frame = address / FRAME_SIZE;
-    if (frame === Math.floor(frame)) return frame;
-  } else if (isAligned(address)) {
-    return Number(address >> BigInt(FRAME_SHIFT));
+    return frame === Math.floor(frame) ? frame : undefined;
   }
-  throw new PageTableError(
-    'UnalignedPageBase',
-    `the allocator gave ${hex(address)}, which is no multiple of 4096`,
-  );
+  return address % BigInt(FRAME_SIZE) === 0n ? Number(address >> BigInt(FRAME_SHIFT)) : undefined;
 }

@@ -1,4 +1,4 @@
-import { addressOfPage, FRAME_SIZE, wordsToBigInt } from '../addresses.ts';
+import { addressOfPage, wordsToBigInt } from '../addresses.ts';
 import type { EntryFormat } from './entry-format.ts';
 import { entryFrame } from './entry-words.ts';
 import type { TableContext } from './table-context.ts';
@@ -23,7 +23,7 @@ const LEVEL_WIDTH = 8;
  */
 export function* dumpTables(context: TableContext, page: number, end: number): Generator<string> {
   const { format, rootFrame, rootLevel } = context;
-  yield `root table at ${padded(BigInt(rootFrame) * BigInt(FRAME_SIZE))}, entries for ${span(page, end)}`;
+  yield `root table at ${padded(addressOfPage(rootFrame))}, entries for ${span(page, end)}`;
   yield* header(format);
   yield* dumpTable(context, rootFrame, rootLevel, page, end);
 }
@@ -45,11 +45,12 @@ function* dumpTable(
     const high = words[at + 1] as number;
     const boundary = nextEntryPage(page, level);
     if (low !== 0 || high !== 0) {
-      yield entryLine(format, level, index, firstEntryPage(page, level), wordsToBigInt(low, high));
       const present = (low & format.present) !== 0;
       const leaf =
         level === 1 || (level <= HIGHEST_LEAF_LEVEL && (low & format.leafMask) === format.leafValue);
       const child = entryFrame(format, low, high);
+      const address = addressOfPage(leaf ? firstEntryPage(child, level) : child);
+      yield entryLine(format, level, index, page, address, wordsToBigInt(low, high));
       const isSelfMap = level === rootLevel && index === SELF_MAP_INDEX && child === rootFrame;
       if (present && !leaf && !isSelfMap) {
         yield* dumpTable(context, child, level - 1, page, Math.min(boundary, end));
@@ -71,14 +72,21 @@ function header(format: EntryFormat): [string, string] {
   return [`${' '.repeat(left.length)}  ${positions.join(' ')}`, `${left}  ${names.join(' ')}`];
 }
 
-function entryLine(format: EntryFormat, level: number, index: number, page: number, entry: bigint): string {
-  const address = BigInt(entryFrame(format, Number(entry & 0xffff_ffffn), Number(entry >> 32n)));
+function entryLine(
+  format: EntryFormat,
+  level: number,
+  index: number,
+  page: number,
+  address: bigint,
+  entry: bigint,
+): string {
+  const firstPage = firstEntryPage(page, level);
   const values = format.fields.map((field) => bitsOf(entry, field.bits).padStart(fieldWidth(field)));
   return [
     (format.levelNames[level - 1] as string).padEnd(LEVEL_WIDTH),
     index.toString().padStart(5),
-    span(page, page + pagesPerEntry(level)),
-    padded(address * BigInt(FRAME_SIZE)),
+    span(firstPage, firstPage + pagesPerEntry(level)),
+    padded(address),
     values.join(' '),
   ].join('  ');
 }
