@@ -9,14 +9,15 @@ export interface FileToWrite {
 
 /**
  * Writes files so that none of them is ever seen half-written: each goes to a temporary name in its own
- * folder first, and they get their names when all are complete. What was there before stays on failure.
+ * folder first, and they get their names when all are complete, the first one last. What was there before
+ * stays on failure.
  * @throws InputError with the path and the reason: no such folder, no space, no permission …
  */
 export async function writeFilesAtomically(files: readonly FileToWrite[]): Promise<void> {
   const temporary = (path: string) => `${path}.${process.pid}.tmp`;
   try {
     for (const { path, content } of files) await attempt(path, writeFile(temporary(path), content));
-    for (const { path } of files) await attempt(path, rename(temporary(path), path));
+    for (const { path } of files.toReversed()) await attempt(path, rename(temporary(path), path));
   } finally {
     await Promise.all(files.map(({ path }) => rm(temporary(path), { force: true }).catch(() => {})));
   }

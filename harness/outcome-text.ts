@@ -28,6 +28,11 @@ const WORDINGS: Readonly<Record<Architecture, Wording>> = {
   },
 };
 
+/** "WB"; "normal write-back, inner shareable": a value of the `memoryType` column in words. */
+export function memoryTypeText(type: number, architecture: Architecture): string {
+  return WORDINGS[architecture].memoryType(type);
+}
+
 /** An outcome in words, with what is not known left out or named as unknown; null if nothing is known. */
 export function reportOutcome(outcome: Outcome, architecture: Architecture): ReportedOutcome | null {
   const { known } = outcome;

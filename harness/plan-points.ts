@@ -21,7 +21,7 @@ export interface PageRun {
 /** Pages of a 64-bit address space. */
 export const PAGES_OF_64_BITS = 2 ** 52;
 
-const SLOT_BYTES = 16;
+export const SLOT_BYTES = 16;
 const LAST_SLOT_OFFSET = 4096 - SLOT_BYTES;
 
 export type Coverage = 'edges' | 'leaves' | 'pages';

@@ -45,7 +45,7 @@ export interface ProbeNotMade {
   readonly reason: string;
 }
 
-const ACCESSES: readonly Access[] = [Access.Read, Access.Write, Access.Execute];
+export const ACCESSES: readonly Access[] = [Access.Read, Access.Write, Access.Execute];
 const NO_SLOT = -1;
 
 /** Accesses that one point gets: every access at every privilege. */

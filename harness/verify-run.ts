@@ -1,4 +1,3 @@
-import type { LeafList } from '../src/leaf-list.ts';
 import { type Erratum, errataOf } from './errata.ts';
 import {
   type GuestImage,
@@ -11,7 +10,7 @@ import { type MachineReport, NO_COLUMNS, type TableChanges } from './report.ts';
 import type { MismatchLog } from './verdict-log.ts';
 import { type JudgedChunk, MachineVerdict } from './verdict-machine.ts';
 import type { MismatchContext } from './verdict-mismatches.ts';
-import { compareTables, LeafUse } from './verdict-tables.ts';
+import type { TableExpectation } from './verdict-tables.ts';
 
 /** A machine that may take part; its module is loaded when it is asked for. */
 export interface MachineCandidate {
@@ -25,9 +24,9 @@ export class MachineRun {
   readonly #candidate: MachineCandidate;
   readonly #started = performance.now();
   #ended = Number.NaN;
+  #starting: Promise<void> | undefined;
   #machine: Machine | undefined;
   #verdict: MachineVerdict | undefined;
-  #use: LeafUse | undefined;
   #tables: TableChanges | null = null;
   #guestSeconds = 0;
   #trouble: MachineError | undefined;
@@ -48,24 +47,19 @@ export class MachineRun {
 
   /** Starts the machine and loads the image. Its absence is no error: see {@link trouble}. */
   async start(image: GuestImage): Promise<void> {
-    await this.#attempt(async () => {
+    this.#starting = this.#attempt(async () => {
       const provider = await this.#candidate.provider();
       this.#machine = await provider.open();
       await this.#machine.load(image);
     });
+    await this.#starting;
   }
 
   /** Makes ready for judging; called once, after {@link start}. */
-  prepare(
-    context: MismatchContext,
-    leaves: LeafList,
-    log: MismatchLog,
-    errata: readonly Erratum[] | undefined,
-  ): void {
+  prepare(context: MismatchContext, log: MismatchLog, errata: readonly Erratum[] | undefined): void {
     if (this.#machine === undefined) return;
     const known = errataOf(this.name, this.#machine.capabilities.version, errata);
     this.#verdict = new MachineVerdict(this.name, context, known, log);
-    this.#use = new LeafUse(leaves);
   }
 
   /** What the machine answers to a chunk; undefined if it does not run. */
@@ -75,25 +69,26 @@ export class MachineRun {
 
   judge(part: JudgedChunk, observations: Observations): void {
     this.#verdict?.judge(part, observations);
-    this.#use?.note(part.chunk, observations.outcomes);
     this.#guestSeconds += observations.guestSeconds;
   }
 
-  /** Holds the tables as the machine leaves them against the image, and ends the machine. */
-  async finish(image: GuestImage): Promise<void> {
+  /** Holds the tables as the machine leaves them against what is expected, and ends the machine. */
+  async finish(expectation: TableExpectation): Promise<void> {
     await this.#attempt(async () => {
-      if (this.#machine === undefined || this.#use === undefined) return;
+      const verdict = this.#verdict;
+      if (this.#machine === undefined || verdict === undefined) return;
+      const allMade = verdict.notObservable.total === 0;
       const after = await this.#machine.readBack();
-      const { architecture } = image.registers;
-      const comparison = compareTables(image.memory, after, this.#use, architecture);
-      const { accessed, dirty, findings } = comparison;
+      const { accessed, dirty, findings } = expectation.compare(after, allMade);
       this.#tables = { accessed, dirty, findings: findings.length };
-      for (const finding of findings) this.#verdict?.addTableFinding(finding);
+      for (const finding of findings) verdict.addTableFinding(finding);
     });
     await this.close();
   }
 
+  /** Ends the machine, even one that is just being started. May be called more than once. */
   async close(): Promise<void> {
+    await this.#starting;
     if (Number.isNaN(this.#ended)) this.#ended = performance.now();
     await this.#machine?.close();
   }

@@ -1,17 +1,17 @@
-import { readFileSync } from 'node:fs';
-import type { Architecture } from '../src/registers.ts';
-import { createWalker } from '../src/walker.ts';
 import type { Erratum } from './errata.ts';
 import { Declaration } from './expectation-declaration.ts';
+import { loadHarmlessFetchSlot } from './fetch-slots.ts';
 import type { VerificationInput } from './inputs/types.ts';
-import { accessesPerPoint, type HarmlessFetchSlot, type PlanSubject, planChunk } from './plan.ts';
+import { VERSION } from './package.ts';
+import { accessesPerPoint, type PlanSubject, planChunk } from './plan.ts';
 import { type Coverage, estimatePoints, fixedEdges, pointBatches } from './plan-points.ts';
-import { probedSpace } from './plan-space.ts';
 import type { Report } from './report.ts';
+import { understand } from './understand.ts';
 import { MismatchLog } from './verdict-log.ts';
 import type { JudgedChunk } from './verdict-machine.ts';
 import type { MismatchContext } from './verdict-mismatches.ts';
 import { QueryVerdict } from './verdict-queried.ts';
+import { TableExpectation } from './verdict-tables.ts';
 import { type MachineCandidate, MachineRun } from './verify-run.ts';
 
 export interface VerifyOptions {
@@ -38,7 +38,7 @@ const DEFAULT_MAX_MISMATCHES = 1000;
 /**
  * Puts tables to real MMUs and holds against each other what is declared, queried, predicted and observed.
  * @throws MachineError if a required machine is absent, or unfit for the image
- * @throws RangeError if the registers are not modelled, or the tables have too many leaves
+ * @throws InputError if the registers are not modelled, or the tables have too many leaves
  * @throws the signal's reason if it is aborted
  */
 export async function verify(input: VerificationInput, options: VerifyOptions): Promise<Report> {
@@ -61,19 +61,19 @@ async function verifyWith(
 ): Promise<Report> {
   const { registers, memory } = input;
   const starting = Promise.all(runs.map((run) => run.start(input)));
-  const walker = createWalker(memory, registers);
-  const leaves = walker.leaves();
+  const { walker, translated, privileges, ...understood } = understand(input);
+  const leaves = understood.leaves();
   await starting;
   if (options.required) for (const { trouble } of runs) if (trouble !== undefined) throw trouble;
 
-  const { translated, privileges } = probedSpace(registers);
   const harmlessFetchSlot = await loadHarmlessFetchSlot(registers.architecture);
   const subject: PlanSubject = { predictor: walker, memory, privileges, harmlessFetchSlot };
   const declaration = declarationOf(input);
   const context: MismatchContext = { registers, declaration, query: input.query };
   const log = new MismatchLog(options.maxMismatches ?? DEFAULT_MAX_MISMATCHES);
   const queries = new QueryVerdict(context, log);
-  for (const run of runs) run.prepare(context, leaves, log, options.errata);
+  const tables = new TableExpectation(input, leaves);
+  for (const run of runs) run.prepare(context, log, options.errata);
 
   const coverage = options.coverage ?? 'leaves';
   const edges = fixedEdges(translated, declaration?.regions ?? []);
@@ -90,10 +90,11 @@ async function verifyWith(
       if (answer !== undefined) runs[index]?.judge(current, answer);
     }
     queries.judge(current);
+    tables.add(current.chunk);
     done += current.chunk.predicted.length;
     options.onProgress?.(done, Math.max(done, total));
   }
-  await Promise.all(runs.map((run) => run.finish(input)));
+  await Promise.all(runs.map((run) => run.finish(tables)));
   return makeReport(input, coverage, runs, log);
 }
 
@@ -130,16 +131,6 @@ function declarationOf(input: VerificationInput): Declaration | undefined {
     : new Declaration(input.layout.regions, input.upkeep, input.registers);
 }
 
-async function loadHarmlessFetchSlot(architecture: Architecture): Promise<HarmlessFetchSlot> {
-  return architecture === 'x64'
-    ? (words) => {
-        for (let word = 0; word < words.length; word += 4)
-          if (((words[word] as number) | (words[word + 1] as number)) === 0) return word * 4;
-        return -1;
-      }
-    : (await import('../guest-stubs/aarch64/harmless-fetch-slot.ts')).harmlessFetchSlot;
-}
-
 function makeReport(
   input: VerificationInput,
   coverage: Coverage,
@@ -151,7 +142,7 @@ function makeReport(
     machines.some(({ status }) => status === 'ran') && machines.every(({ status }) => status !== 'failed');
   return {
     tool: 'mmucheck',
-    version: packageVersion(),
+    version: VERSION,
     input: input.name,
     ...(input.kind === 'layout-against-capture' && { tables: input.captureName }),
     architecture: input.architecture,
@@ -164,17 +155,4 @@ function makeReport(
     groupsOmitted: log.groupsOmitted,
     notes: input.kind === 'layout' ? [] : input.notes,
   };
-}
-
-/** The version in package.json, which stands one folder above the sources and two above what is built. */
-export function packageVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string })
-        .version;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-  return '';
 }

@@ -1,0 +1,21 @@
+import type { Permissions, Rights } from '../../src/permissions.ts';
+
+/** "supervisor read, write, execute; user nothing". */
+export function explainedPermissions({ supervisor, user }: Permissions): string {
+  return `supervisor ${rightsText(supervisor)}; user ${rightsText(user)}`;
+}
+
+function rightsText({ read, write, execute }: Rights): string {
+  const names = [read && 'read', write && 'write', execute && 'execute'].filter((name) => name !== false);
+  return names.length === 0 ? 'nothing' : names.join(', ');
+}
+
+/** Rows of cells as indented lines with aligned columns. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
+  );
+}

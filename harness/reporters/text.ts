@@ -1,0 +1,107 @@
+import { styleText } from 'node:util';
+import type { MachineReport, Report } from '../report.ts';
+import type { ReporterOptions } from './reporter.ts';
+import { mismatchBlocks } from './text-mismatches.ts';
+
+export type Style = 'red' | 'green' | 'yellow' | 'bold' | 'dim';
+export type Paint = (style: Style, text: string) => string;
+
+/** The report for people: a line for each machine, then the mismatches in ranges, then the verdict. */
+export function reportText(report: Report, { colours }: ReporterOptions): string {
+  const paint: Paint = (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text);
+  const lines = [headline(report), ...report.notes.map((note) => `  note: ${note}`), ''];
+  lines.push(...machineTable(report.machines, paint), '');
+  for (const machine of report.machines) lines.push(...machineNotes(machine, paint));
+  lines.push(...mismatchBlocks(report, paint), verdictLine(report, paint));
+  return `${lines.join('\n')}\n`;
+}
+
+function headline({ input, tables, architecture, coverage }: Report): string {
+  const against = tables === undefined ? '' : `, against the tables of ${tables}`;
+  return `${input}${against}: ${architecture}, coverage ${coverage}`;
+}
+
+const number = new Intl.NumberFormat('en-US');
+
+function machineTable(machines: readonly MachineReport[], paint: Paint): string[] {
+  const names = machines.map(({ name, version }) => `${name} ${version}`.trim());
+  const width = Math.max(0, ...names.map((name) => name.length));
+  const columns = machines.map(({ probes, agreed, mismatched, notObservable, errata }) =>
+    [probes, agreed, mismatched, notObservable, errata].map((count) => number.format(count)),
+  );
+  const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...columns.map((row) => (row[at] as string).length)));
+  return machines.map((machine, index) => {
+    const name = paint('bold', (names[index] as string).padEnd(width));
+    if (machine.status !== 'ran') {
+      const reason = (machine.reason ?? '').replace(`${machine.name}: `, '');
+      const what = machine.unfit === true ? 'unfit for these tables' : machine.status;
+      return `  ${name}  ${paint(machine.status === 'failed' ? 'red' : 'yellow', `${what}: ${reason}`)}`;
+    }
+    const counts = columns[index] as string[];
+    const cell = (at: number, what: string) =>
+      `${(counts[at] as string).padStart(widths[at] as number)} ${what}`;
+    const mismatched = cell(2, 'mismatched');
+    return [
+      `  ${name}`,
+      cell(0, 'probes'),
+      cell(1, 'agreed'),
+      machine.mismatched > 0 ? paint('red', mismatched) : mismatched,
+      cell(3, 'not observable'),
+      cell(4, machine.errata === 1 ? 'erratum' : 'errata'),
+      `${machine.seconds.toFixed(2)} s`,
+    ].join('  ');
+  });
+}
+
+/** What qualifies a machine's figures: what it left open, and what it is excused for. */
+function machineNotes(machine: MachineReport, paint: Paint): string[] {
+  if (machine.status !== 'ran') return [];
+  const { columns, tables } = machine;
+  const notes = [
+    ...machine.notObservableReasons.map(
+      ({ what, count }) => `not observable: ${number.format(count)} × ${what}`,
+    ),
+    ...machine.errataApplied.map(({ what, count }) => `erratum ${what}: ${number.format(count)} ×`),
+    ...unproven('physical address', columns.physicalAddress, columns.completed, 'completed accesses'),
+    ...unproven('memory type', columns.memoryType, columns.completed, 'completed accesses'),
+    ...unproven('fault status', columns.faultStatus, columns.faulted, 'faults'),
+    ...unproven('fault address', columns.faultAddress, columns.faulted, 'faults'),
+  ];
+  if (tables === null) notes.push('the tables could not be read back');
+  else if (tables.accessed + tables.dirty > 0) {
+    notes.push(
+      `set ${number.format(tables.accessed)} accessed and ${number.format(tables.dirty)} dirty flags`,
+    );
+  }
+  return notes.length === 0 ? [] : [...notes.map((note) => paint('dim', `  ${machine.name}: ${note}`)), ''];
+}
+
+function unproven(what: string, known: number, of: number, whereof: string): string[] {
+  if (known === of) return [];
+  const share =
+    known === 0
+      ? `of none of the ${number.format(of)}`
+      : `of ${number.format(known)} of ${number.format(of)}`;
+  return [`observed the ${what} ${share} ${whereof}`];
+}
+
+function verdictLine({ verdict, mismatches, mismatchesOmitted, machines }: Report, paint: Paint): string {
+  switch (verdict) {
+    case 'agree': {
+      const ran = machines.filter(({ status }) => status === 'ran').length;
+      return paint(
+        'green',
+        `agree: ${ran === 1 ? 'the machine confirms' : `${ran} machines confirm`} what is expected`,
+      );
+    }
+    case 'mismatch': {
+      const count = mismatches.length + mismatchesOmitted;
+      return paint('red', `mismatch: ${number.format(count)} ${count === 1 ? 'difference' : 'differences'}`);
+    }
+    case 'incomplete':
+      return paint(
+        'red',
+        'incomplete: nothing is proven, because not every machine that started has answered',
+      );
+  }
+}
