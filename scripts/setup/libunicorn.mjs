@@ -4,7 +4,18 @@
  * Plain JavaScript without dependencies: it runs before `npm install` and before anything is built.
  */
 import { execFile } from 'node:child_process';
-import { access, constants, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +97,7 @@ async function systemLibrary() {
   if (path === undefined) return undefined;
   const owner = (await output('dpkg-query', ['-S', path]))?.split(':')[0];
   const packaged =
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills it in
     owner === undefined ? undefined : await output('dpkg-query', ['-W', '-f', '${Version}', owner]);
   const version = packaged ?? (await output('pkg-config', ['--modversion', 'unicorn']));
   return { path, version: version?.trim() ?? 'of unknown version' };
@@ -135,7 +147,8 @@ async function privateApt(work, log) {
   await mkdir(join(work, 'lists', 'partial'), { recursive: true });
   await mkdir(join(work, 'cache', 'archives', 'partial'), { recursive: true });
   const written = await copySources(parts, release, target);
-  if (written === 0) throw new Error(`the system's apt sources name no archive of ${release || 'a Debian release'}`);
+  if (written === 0)
+    throw new Error(`the system's apt sources name no archive of ${release || 'a Debian release'}`);
 
   const settings = [
     ['Dir::Etc::sourcelist', '/dev/null'],
@@ -160,7 +173,9 @@ async function chooseCandidate(apt) {
     if (version !== undefined && fits(version)) return { name, version };
     if (version !== undefined) offered.push(`${name} ${version}`);
   }
-  throw new Error(`the package archive offers ${offered.join(' and ') || 'no libunicorn'}, which is not 2.1 or later`);
+  throw new Error(
+    `the package archive offers ${offered.join(' and ') || 'no libunicorn'}, which is not 2.1 or later`,
+  );
 }
 
 async function copySources(parts, release, target) {
@@ -192,7 +207,13 @@ export function moveStanzas(text, release, target) {
     .split(/\n\s*\n/);
   return stanzas
     .filter((stanza) => !/^Enabled:\s*(no|false)\s*$/im.test(stanza))
-    .filter((stanza) => stanza.match(/^Suites:(.*)$/im)?.[1]?.trim().split(/\s+/).includes(release))
+    .filter((stanza) =>
+      stanza
+        .match(/^Suites:(.*)$/im)?.[1]
+        ?.trim()
+        .split(/\s+/)
+        .includes(release),
+    )
     .map((stanza) =>
       stanza
         .trim()
