@@ -5,6 +5,12 @@ import { existsSync } from 'node:fs';
 
 const main = new URL('../dist/harness/cli/main.js', import.meta.url);
 
+// A reader that has seen enough (`| head`) ends the output, and that is no error.
+process.stdout.on('error', (error) => {
+  if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 if (existsSync(main)) {
   await import(main.href);
 } else {
