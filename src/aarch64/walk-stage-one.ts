@@ -39,7 +39,7 @@ export interface WalkRange {
   readonly disabled: boolean;
   /** E0PDn: so is every access from EL0. */
   readonly userDisabled: boolean;
-  /** Width of the input address. */
+  /** Width of the input address; where TnSZ is out of range, that of the nearest value in range. */
   readonly inputBits: number;
   readonly dataSign: SignBits;
   readonly fetchSign: SignBits;
@@ -149,7 +149,7 @@ function decodeRange(
       `the granule of the range of ${fields.sizeName} is reserved or not modelled yet`,
     );
   }
-  const inputBits = 64 - txsz;
+  const inputBits = 64 - Math.min(Math.max(txsz, usable.smallestTxsz), largest);
   const startLevel = disabled ? 0 : startLevelOf(usable, inputBits);
   const rootBits = disabled ? usable.indexBits : inputBits - levelBits(usable, startLevel).shift;
   const ttbr = fields.base === 'ttbr1' ? registers.ttbr1 : registers.ttbr0;
