@@ -10,6 +10,7 @@ import { createWalker } from '../../src/walker.ts';
 import { writeElfCore } from './capture/elf-writer.ts';
 import { formatRegisters } from './capture/registers-file.ts';
 import { el2Registers, MAPPED_FRAME, MAPPED_PAGE, x64Image, x64Registers } from './capture/test-images.ts';
+import { writeCapture } from './capture/write-capture.ts';
 import { InputError } from './input-error.ts';
 import { loadInput } from './load-input.ts';
 
@@ -223,6 +224,21 @@ describe('a layout against a capture', () => {
       registers: image.registers,
       upkeep: [],
     });
+  });
+
+  test.each([
+    'architecture: x64\nregions: [{name: a, base: 4M, size: 4K}]',
+    'architecture: x64\npaging: 5-level\nregions: [{name: a, base: 4M, size: 4K}]',
+    'architecture: aarch64\nregime: el1\nregions: [{name: a, base: 4M, size: 4K}]',
+  ])('leaves the self-map out, as for the tables that are built for it: %j', async (text) => {
+    const layout = await put('mine.yaml', text);
+    const built = await loadInput(layout);
+    const { core: tables } = await writeCapture(join(folder, 'built.core'), built);
+    const input = await loadInput(layout, { tables });
+    expect(built).toMatchObject({ kind: 'layout', upkeep: [{ name: 'self-map' }] });
+    expect(input).toMatchObject({ upkeep: 'upkeep' in built ? built.upkeep : [] });
+    expect(input.kind !== 'layout' && input.notes).toEqual([expect.stringContaining('(self-map)')]);
+    expect(input.registers).toEqual(built.registers);
   });
 
   test('is refused with the two in the wrong places', async () => {

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { addressOfPage, hex } from '../../src/addresses.ts';
 import type { Registers } from '../../src/registers.ts';
 import { isElf } from './capture/elf-core.ts';
 import type { Capture } from './capture/read-capture.ts';
+import { x64Levels } from './capture/root-tables.ts';
 import { fileProblem } from './file-problem.ts';
 import { InputError } from './input-error.ts';
 import type { Layout } from './layout/layout.ts';
-import type { CaptureInput, LayoutInput, LoadOptions, VerificationInput } from './types.ts';
+import type { CaptureInput, LayoutInput, LoadOptions, UpkeepRange, VerificationInput } from './types.ts';
 
 /**
  * Reads a layout (YAML or JSON) or a capture (ELF core, plain or gzip); which of them it is, is decided by
@@ -28,9 +30,20 @@ export async function loadInput(path: string, options: LoadOptions = {}): Promis
     throw new InputError(tablesPath, 'is a layout; a capture (ELF core) is expected');
   const { layout } = input;
   const { registers } = tables.capture;
-  const capture = await captureInput(path, tables.capture);
+  const capture = await captureInput(tablesPath, tables.capture);
   checkSameMode(path, layout, tablesPath, registers);
-  return { ...capture, kind: 'layout-against-capture', layout, upkeep: [], captureName: tablesPath };
+  const { selfMapOf } = await import('./self-map.ts');
+  const upkeep = selfMapOf(capture.memory, registers);
+  const notes = [...capture.notes, ...upkeep.map(noteOnSelfMap)];
+  return {
+    ...capture,
+    name: path,
+    kind: 'layout-against-capture',
+    layout,
+    upkeep,
+    captureName: tablesPath,
+    notes,
+  };
 }
 
 type Opened =
@@ -129,17 +142,15 @@ async function captureInput(path: string, capture: Capture): Promise<CaptureInpu
   };
 }
 
-const CR4_LA57 = 1n << 12n;
+function noteOnSelfMap({ firstPage }: UpkeepRange): string {
+  return `the tables map themselves from ${hex(addressOfPage(firstPage))} (self-map); the layout is not held against that`;
+}
 
 /** A layout and tables of different modes cannot be compared. */
 function checkSameMode(path: string, layout: Layout, tablesPath: string, registers: Registers): void {
   const declared = layout.architecture === 'x64' ? layout.paging : layout.regime;
   const captured =
-    registers.architecture === 'x64'
-      ? (registers.cr4 & CR4_LA57) === 0n
-        ? '4-level'
-        : '5-level'
-      : `el${registers.exceptionLevel}`;
+    registers.architecture === 'x64' ? `${x64Levels(registers)}-level` : `el${registers.exceptionLevel}`;
   if (layout.architecture !== registers.architecture || declared !== captured) {
     throw new InputError(
       path,

@@ -46,7 +46,7 @@ export interface CaptureInput extends InputBase {
 export interface LayoutAgainstCaptureInput extends InputBase {
   readonly kind: 'layout-against-capture';
   readonly layout: Layout;
-  /** Always empty: a firmware's own upkeep ranges are its layout's business. */
+  /** The self-map, where the tables have one as the engine's have. */
   readonly upkeep: readonly UpkeepRange[];
   /** The path of the capture as it was given. */
   readonly captureName: string;

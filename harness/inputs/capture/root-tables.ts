@@ -1,4 +1,4 @@
-import type { Registers } from '../../../src/registers.ts';
+import type { Registers, X64Registers } from '../../../src/registers.ts';
 
 /** Where a top-level table is. */
 export interface RootTable {
@@ -17,6 +17,14 @@ const TCR_EPD0 = 1n << 7n;
 const TCR_EPD1 = 1n << 23n;
 /** HCR_EL2.E2H: EL2 has two ranges as EL1 has. */
 const HCR_E2H = 1n << 34n;
+
+/** CR4.LA57: five levels of tables. */
+const CR4_LA57 = 1n << 12n;
+
+/** How many levels of tables x64 registers ask for. */
+export function x64Levels({ cr4 }: X64Registers): 4 | 5 {
+  return (cr4 & CR4_LA57) === 0n ? 4 : 5;
+}
 
 /** The tables at which walks under these registers begin. */
 export function rootTables(registers: Registers): RootTable[] {

@@ -18,8 +18,8 @@ export async function writeCapture(
   const core = writeElfCore(image.memory, image.registers);
   const registers = registersFileOf(path);
   await writeFilesAtomically([
-    { path: registers, content: formatRegisters(image.registers, source) },
     { path, content: path.toLowerCase().endsWith('.gz') ? gzipSync(core) : core },
+    { path: registers, content: formatRegisters(image.registers, source) },
   ]);
   return { core: path, registers };
 }

@@ -5,6 +5,7 @@ import { SequentialAllocator } from '../../../src/memory/sequential-allocator.ts
 import type { PageTableOptions } from '../../../src/patina/page-table.ts';
 import { X64PageTable } from '../../../src/x64/x64-page-table.ts';
 import type { GuestImage } from '../../machine.ts';
+import { selfMapOf } from '../self-map.ts';
 import type { UpkeepRange } from '../types.ts';
 import type { Layout, LayoutRegion } from './layout.ts';
 import { tableFrames } from './table-frames.ts';
@@ -46,7 +47,8 @@ export function buildLayout(layout: Layout): BuiltLayout {
 
   const memory = new PhysicalMemory();
   memory.addRange(base, buffer, 0, allocator.allocatedPages * FRAME_SIZE);
-  return { memory, registers: pageTable.registers(), pageTable, upkeep: [selfMap(layout, levels)] };
+  const registers = pageTable.registers();
+  return { memory, registers, pageTable, upkeep: selfMapOf(memory, registers) };
 }
 
 function createPageTable(
@@ -83,11 +85,4 @@ function placeTables(regions: readonly LayoutRegion[], frames: number): number {
     free = Math.max(free, firstPage + pageCount);
   }
   return free + frames <= LAST_TABLE_FRAME ? free : FIRST_TABLE_FRAME;
-}
-
-/** The last entry of the root points to the root, as in patina-paging. */
-function selfMap(layout: Layout, levels: number): UpkeepRange {
-  const pageCount = 512 ** (levels - 1);
-  const end = layout.architecture === 'x64' ? 2 ** 52 : 512 ** levels;
-  return { name: 'self-map', firstPage: end - pageCount, pageCount };
 }
