@@ -42,6 +42,10 @@ const RESULT_SYNDROME = Result.Syndrome / 4;
 const RESULT_VECTOR = Result.Vector / 4;
 const RESULT_INSTRUCTION = Result.Instruction / 4;
 
+const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+/** All address bits but the tag byte. */
+const BELOW_TAG = 0x00ff_ffff_ffff_ffffn;
+
 /** AT alone tells whether and where, but raises no exception. */
 const KNOWN_OF_TRANSLATION =
   Known.Completion | Known.FaultStatus | Known.PhysicalAddress | Known.MemoryType | Known.Shareability;
@@ -114,7 +118,9 @@ function isCompletion(batch: BatchContext, record: number, results: Uint32Array)
   const expected = isFetch
     ? batch.accesses.address(record)
     : (access === Access.Write ? batch.writeInstruction : batch.readInstruction)[privilege];
-  if (instruction !== expected) {
+  // A branch to a tagged address drops the tag (Arm ARM D8.8.1).
+  const differing = (instruction ^ expected) & (isFetch ? BELOW_TAG : MAX_U64);
+  if (differing !== 0n) {
     throw broken(batch, record, `exception ${hex(syndrome)} at ${hex(instruction)}, not at ${hex(expected)}`);
   }
   return isAbort(exceptionClass) && faultStatusOf(syndrome) === FAULT_STATUS_EXTERNAL_ABORT;

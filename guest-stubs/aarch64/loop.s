@@ -18,7 +18,10 @@
 
 // AT for a read or write (x2 = 0, 1) at this level or at EL0 (x3 = 0, 1). EL2 has no user accesses.
 // A fetch (x2 = 2) has no AT of its own: a read at this level is translated alike, and never forbidden.
+// AT raises an exception itself where the walk meets memory that is not there (Arm ARM D8.12.5): PAR_EL1 is
+// then made up from the fault status, in the form of any other failure.
 .macro TRANSLATE el
+        adr     x28, 3f
         cmp     w2, #ACCESS_EXECUTE
         csel    w6, wzr, w2, eq
         csel    w7, wzr, w3, eq
@@ -46,6 +49,11 @@
 .endif
 2:      isb
         mrs     x5, par_el1
+        b       4f
+3:      and     x5, x10, #0x3f          // ESR.DFSC to PAR.FST, PAR.F = 1
+        lsl     x5, x5, #1
+        orr     x5, x5, #1
+4:
 .endm
 
 .macro ENTER_EL0 label
