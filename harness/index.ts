@@ -31,3 +31,5 @@ export {
   type RegisteredMachine,
   selectMachines,
 } from './machines/registry.ts';
+export type { MachineReport, Mismatch, MismatchGroup, Report } from './report.ts';
+export { type VerifyOptions, verify } from './verify.ts';
