@@ -69,9 +69,9 @@ describe('what a file is, is decided by its content', () => {
     [
       'bytes of no kind',
       () => new Uint8Array([1, 2, 0, 255]),
-      'neither text (a layout in YAML or JSON) nor an ELF core',
+      'neither a layout (YAML or JSON) nor a capture (ELF core)',
     ],
-    ['text that is not UTF-8', () => new Uint8Array([0x61, 0xff, 0xfe]), 'neither text'],
+    ['text that is not UTF-8', () => new Uint8Array([0x61, 0xff, 0xfe]), 'neither a layout'],
     ['an empty file', () => '', 'the file is empty'],
     ['a compressed layout', () => gzipSync(LAYOUT), 'a gzip file that holds no ELF core'],
     [

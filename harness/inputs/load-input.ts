@@ -9,7 +9,14 @@ import { x64Levels } from './capture/root-tables.ts';
 import { fileProblem } from './file-problem.ts';
 import { InputError } from './input-error.ts';
 import type { Layout } from './layout/layout.ts';
-import type { CaptureInput, LayoutInput, LoadOptions, UpkeepRange, VerificationInput } from './types.ts';
+import type {
+  CaptureInput,
+  LayoutAgainstCaptureInput,
+  LayoutInput,
+  LoadOptions,
+  UpkeepRange,
+  VerificationInput,
+} from './types.ts';
 
 /**
  * Reads a layout (YAML or JSON) or a capture (ELF core, plain or gzip); which of them it is, is decided by
@@ -23,28 +30,14 @@ export async function loadInput(path: string, options: LoadOptions = {}): Promis
   if (tablesPath === undefined) {
     return input.kind === 'capture' ? captureInput(path, input.capture) : layoutInput(path, input.layout);
   }
+  if (input.kind === 'capture') throw new InputError(path, `is a capture; ${A_LAYOUT} is expected`);
   const tables = await open(tablesPath);
-  if (input.kind === 'capture')
-    throw new InputError(path, 'is a capture; a layout (YAML or JSON) is expected');
-  if (tables.kind === 'layout')
-    throw new InputError(tablesPath, 'is a layout; a capture (ELF core) is expected');
-  const { layout } = input;
-  const { registers } = tables.capture;
-  const capture = await captureInput(tablesPath, tables.capture);
-  checkSameMode(path, layout, tablesPath, registers);
-  const { selfMapOf } = await import('./self-map.ts');
-  const upkeep = selfMapOf(capture.memory, registers);
-  const notes = [...capture.notes, ...upkeep.map(noteOnSelfMap)];
-  return {
-    ...capture,
-    name: path,
-    kind: 'layout-against-capture',
-    layout,
-    upkeep,
-    captureName: tablesPath,
-    notes,
-  };
+  if (tables.kind === 'layout') throw new InputError(tablesPath, `is a layout; ${A_CAPTURE} is expected`);
+  return layoutAgainstCapture(path, input.layout, await captureInput(tablesPath, tables.capture));
 }
+
+const A_LAYOUT = 'a layout (YAML or JSON)';
+const A_CAPTURE = 'a capture (ELF core)';
 
 type Opened =
   | { readonly kind: 'layout'; readonly layout: Layout }
@@ -102,7 +95,7 @@ function startsWith(bytes: Uint8Array, magic: string): boolean {
 }
 
 function decodeText(path: string, bytes: Uint8Array): string {
-  const what = 'neither text (a layout in YAML or JSON) nor an ELF core';
+  const what = `neither ${A_LAYOUT} nor ${A_CAPTURE}`;
   if (bytes.includes(0)) throw new InputError(path, what);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -140,6 +133,19 @@ async function captureInput(path: string, capture: Capture): Promise<CaptureInpu
     notes,
     ...(query === undefined ? {} : { query }),
   };
+}
+
+async function layoutAgainstCapture(
+  path: string,
+  layout: Layout,
+  capture: CaptureInput,
+): Promise<LayoutAgainstCaptureInput> {
+  const { memory, registers, name: captureName } = capture;
+  checkSameMode(path, layout, captureName, registers);
+  const { selfMapOf } = await import('./self-map.ts');
+  const upkeep = selfMapOf(memory, registers);
+  const notes = [...capture.notes, ...upkeep.map(noteOnSelfMap)];
+  return { ...capture, kind: 'layout-against-capture', name: path, layout, upkeep, captureName, notes };
 }
 
 function noteOnSelfMap({ firstPage }: UpkeepRange): string {
