@@ -2,7 +2,6 @@ import {
   CONTROL_OFFSET,
   Control,
   ExitMode,
-  MACHINE_AREA_OFFSET,
   MAX_BATCH,
   PROBE_WINDOW_OFFSET,
   PROTOCOL_MAGIC,
@@ -12,17 +11,10 @@ import {
   STUB_REGION_BYTES,
   VECTOR_UNWRITTEN,
 } from '../guest-stubs/protocol.ts';
-import { BLOB } from '../guest-stubs/x64/blob.ts';
 import { X64Command, X64Register } from '../guest-stubs/x64/control.ts';
-import {
-  bridgeOf,
-  CANARY_OFFSET,
-  MARKER_PAGE_OFFSET,
-  regionTables,
-  rootOf,
-  TABLES_BYTES,
-} from '../guest-stubs/x64/graft.ts';
+import { rootOf } from '../guest-stubs/x64/graft.ts';
 import type { Placement } from '../guest-stubs/x64/placement.ts';
+import { NO_MARKERS, registerOffset, stubBytes } from '../guest-stubs/x64/stub-bytes.ts';
 import { Symbols } from '../guest-stubs/x64/symbols.ts';
 import { type GuestImage, MachineError } from '../harness/machine.ts';
 import { ACCESS_RECORD_BYTES } from '../src/access-list.ts';
@@ -35,12 +27,6 @@ import type { X64Installation } from './x64-installation.ts';
 
 /** From where the processor starts to the loader device's address: CS base is 0xffff0000 after reset. */
 const RESET_CS_OFFSET = 0x1_0000;
-
-/** The bytes of a region that hold the stub: code, control block and tables. */
-const STUB_BYTES = MACHINE_AREA_OFFSET + TABLES_BYTES;
-
-/** A mask that no record's address passes. */
-const NO_MARKERS = 0xffff_ffff_ffff_ffffn;
 
 /** Result records that nobody has written. */
 const UNWRITTEN_RESULTS = unwrittenResults();
@@ -73,7 +59,7 @@ export class X64Guest {
       this.#process = new QemuProcess({
         machine,
         executable: 'qemu-system-x86_64',
-        cpu: `max,apic-id=0,host-phys-bits=off,phys-bits=${installation.physicalAddressBits}`,
+        cpu: `max,apic-id=0,apic=off,host-phys-bits=off,phys-bits=${installation.physicalAddressBits}`,
         ram: this.ram,
         start: RESET_CS_OFFSET + this.active.region + Symbols.reset,
         descriptors: [this.log.descriptor],
@@ -177,36 +163,8 @@ export class X64Guest {
   #writeStub(index: number): void {
     const { installation } = this;
     this.#active = index;
-    const { region, base } = this.active;
-    const bytes = new Uint8Array(STUB_BYTES);
-    bytes.set(BLOB);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(Symbols.reset_base, region, true);
-    const tables = regionTables(
-      this.active,
-      installation.topLevel,
-      installation.placements,
-      installation.levels,
-      installation.markerFrame,
-    );
-    bytes.set(new Uint8Array(tables.buffer), MACHINE_AREA_OFFSET);
-    const registers: readonly (readonly [number, bigint])[] = [
-      [X64Register.Cr0, installation.cr0],
-      [X64Register.Cr3, BigInt(rootOf(this.active)) | installation.cr3Flags],
-      [X64Register.Cr4, installation.cr4],
-      [X64Register.Efer, installation.efer],
-      [X64Register.Pat, installation.pat],
-      [X64Register.Entry, base + BigInt(Symbols.entry)],
-      [X64Register.Bridge, BigInt(bridgeOf(this.active))],
-      [X64Register.Canary, base + BigInt(CANARY_OFFSET)],
-      [X64Register.Marker, base + BigInt(MARKER_PAGE_OFFSET)],
-      [X64Register.MarkerMask, NO_MARKERS],
-    ];
-    for (const [register, value] of registers) view.setBigUint64(registerOffset(register), value, true);
-    view.setUint32(CONTROL_OFFSET + Control.Exit, ExitMode.Doorbell, true);
-    view.setBigUint64(CONTROL_OFFSET + Control.Probes, BigInt(PROBE_WINDOW_OFFSET), true);
-    view.setBigUint64(CONTROL_OFFSET + Control.Results, BigInt(RESULT_WINDOW_OFFSET), true);
-    this.ram.write(region, bytes);
+    const bytes = stubBytes(this.active, installation, ExitMode.Doorbell, installation.markerFrame);
+    this.ram.write(this.active.region, bytes);
   }
 
   #collectAccessed(): void {
@@ -220,10 +178,6 @@ export class X64Guest {
   #control64(offset: number): bigint {
     return this.ram.readU64(this.active.region + CONTROL_OFFSET + offset);
   }
-}
-
-function registerOffset(index: number): number {
-  return CONTROL_OFFSET + Control.Registers + 8 * index;
 }
 
 function unwrittenResults(): Uint8Array {
