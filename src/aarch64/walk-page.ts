@@ -142,7 +142,7 @@ export class AArch64PageWalk {
       if (!this.#take(range, memory.words[at] as number, memory.words[at + 1] as number)) return;
       frame = tableFrame(granule, this.entryLow, this.entryHigh);
       offset = 0;
-      tableMask = 2 ** granule.indexBits - 1;
+      tableMask = (1 << granule.indexBits) - 1;
       this.level++;
     }
   }
