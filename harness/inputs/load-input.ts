@@ -109,15 +109,10 @@ async function layoutInput(path: string, layout: Layout): Promise<LayoutInput> {
     import('./layout/build-layout.ts'),
     import('./query.ts'),
   ]);
-  try {
-    const { memory, registers, upkeep, pageTable } = buildLayout(layout);
-    const { architecture } = layout;
-    const query = queryOf(pageTable);
-    return { kind: 'layout', name: path, architecture, registers, memory, layout, upkeep, query };
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new InputError(path, error.message, { cause: error });
-  }
+  const { memory, registers, upkeep, pageTable } = buildLayout(layout, path);
+  const { architecture } = layout;
+  const query = queryOf(pageTable);
+  return { kind: 'layout', name: path, architecture, registers, memory, layout, upkeep, query };
 }
 
 async function captureInput(path: string, capture: Capture): Promise<CaptureInput> {

@@ -1,10 +1,7 @@
 import { hex } from '../../../src/addresses.ts';
-import type { AArch64Layout, X64Layout } from './layout.ts';
+import type { AArch64Layout, LayoutMode, X64Layout } from './layout.ts';
 
-/**
- * Where a region may lie: what the processor can address in this mode, and what is left once the region is
- * mapped to itself and the engine's own tables have their place.
- */
+/** Where a region may lie: what the processor can address in this mode, virtually and physically. */
 export interface AddressSpace {
   /** For messages: "4-level paging". */
   readonly name: string;
@@ -14,23 +11,16 @@ export interface AddressSpace {
   readonly canonical: boolean;
   /** Width of a physical address that a table entry can hold. */
   readonly physicalBits: number;
-  /** First address that the engine refuses to map because its self-map lies there, if it is in the lower half. */
-  readonly upkeepStart?: bigint;
 }
 
-/** Intel SDM Vol. 3A §4.5; the engine's self-map is in the upper half. */
+/** Intel SDM Vol. 3A §4.5. */
 const X64: Readonly<Record<X64Layout['paging'], AddressSpace>> = {
   '4-level': { name: '4-level paging', virtualBits: 48, canonical: true, physicalBits: 52 },
   '5-level': { name: '5-level paging', virtualBits: 57, canonical: true, physicalBits: 52 },
 };
 
-/** Arm ARM D8.2: one range of 48 bits from TTBR0; the engine's self-map takes its top two level-0 entries. */
-const AARCH64_48_BITS = {
-  virtualBits: 48,
-  canonical: false,
-  physicalBits: 48,
-  upkeepStart: 0xff00_0000_0000n,
-};
+/** Arm ARM D8.2: one range of 48 bits from TTBR0. */
+const AARCH64_48_BITS = { virtualBits: 48, canonical: false, physicalBits: 48 };
 
 const AARCH64: Readonly<Record<AArch64Layout['regime'], AddressSpace>> = {
   el1: { name: 'EL1 (TTBR0)', ...AARCH64_48_BITS },
@@ -40,10 +30,8 @@ const AARCH64: Readonly<Record<AArch64Layout['regime'], AddressSpace>> = {
 const ADDRESS_END = 1n << 64n;
 
 /** The address space of a layout's mode. */
-export function addressSpaceOf(
-  layout: Pick<X64Layout, 'architecture' | 'paging'> | Pick<AArch64Layout, 'architecture' | 'regime'>,
-): AddressSpace {
-  return layout.architecture === 'x64' ? X64[layout.paging] : AARCH64[layout.regime];
+export function addressSpaceOf(mode: LayoutMode): AddressSpace {
+  return mode.architecture === 'x64' ? X64[mode.paging] : AARCH64[mode.regime];
 }
 
 /** Why nothing can be mapped one to one from `start` up to, not including, `end`; undefined if it can. */
@@ -61,9 +49,6 @@ export function unmappable(space: AddressSpace, start: bigint, end: bigint): str
   }
   if (end > 1n << BigInt(space.physicalBits)) {
     return `a region is mapped to its own address, and ${hex(end - 1n)} is no ${space.physicalBits}-bit physical address`;
-  }
-  if (space.upkeepStart !== undefined && end > space.upkeepStart) {
-    return `addresses from ${hex(space.upkeepStart)} are the engine's own (self-map)`;
   }
   return undefined;
 }

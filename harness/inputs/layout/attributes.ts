@@ -5,8 +5,8 @@ import {
   memoryAttributeByName,
   memoryAttributeNames,
 } from '../../../src/memory-attributes.ts';
-import type { Architecture } from '../../../src/registers.ts';
 import type { Complaint } from '../input-error.ts';
+import type { LayoutMode } from './layout.ts';
 import type { WrittenRegion } from './layout-form.ts';
 
 /** UEFI counts write-protect (EFI_MEMORY_WP) among the cache types; read-only is the access right. */
@@ -15,12 +15,16 @@ const CACHE_TYPES = CACHE_ATTRIBUTES | MemoryAttributes.WriteProtect;
 /** Cache types that the AArch64 engine has no MAIR attribute for. */
 const WITHOUT_MAIR_ATTRIBUTE = MemoryAttributes.UncachedExport | MemoryAttributes.WriteProtect;
 
-/** The attribute bits of a region; AArch64 regions without a cache type are writeback. */
+/**
+ * The attribute bits of a region. AArch64 regions without a cache type are writeback; at EL2 there is no user
+ * to keep out, so that supervisor says nothing and is left out.
+ */
 export function readAttributes(
   region: WrittenRegion,
-  architecture: Architecture,
+  mode: LayoutMode,
   complaints: Complaint[],
 ): MemoryAttributeBits {
+  const { architecture } = mode;
   let attributes: MemoryAttributeBits = MemoryAttributes.None;
   for (const { value: name, place } of region.attributes ?? []) {
     const bit = memoryAttributeByName(name) ?? 0;
@@ -36,7 +40,9 @@ export function readAttributes(
     }
     attributes |= bit;
   }
-  return architecture === 'x64' ? attributes : completeForAArch64(attributes, region, complaints);
+  if (mode.architecture === 'x64') return attributes;
+  if (mode.regime === 'el2') attributes &= ~MemoryAttributes.Supervisor;
+  return completeForAArch64(attributes, region, complaints);
 }
 
 function completeForAArch64(

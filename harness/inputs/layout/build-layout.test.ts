@@ -156,21 +156,39 @@ describe('the registers of a layout', () => {
   });
 });
 
-test('a layout that needs more than 1 GiB of tables is refused', () => {
-  const region: LayoutRegion = {
-    name: 'all',
-    base: 0n,
-    size: 1n << 52n,
-    firstPage: 0,
-    pageCount: 2 ** 40,
-    firstFrame: 0,
-    attributes: 0,
-    place: { line: 1, column: 1 },
-  };
-  const layout: Layout = {
-    architecture: 'x64',
-    paging: '5-level',
-    regions: [{ ...region, pageCount: 2 ** 46 }],
-  };
-  expect(() => buildLayout(layout)).toThrow(/^the layout needs \d+ page tables/);
+describe('a layout that the engine cannot build is refused', () => {
+  const [, , EL2, EL1] = MODES as [string, string, string, string];
+  const build = (mode: string, region: string) => () => buildLayout(layoutOf(mode, [region]), 'mine.yaml');
+
+  test('where it reaches into the self-map', () => {
+    expect(build(EL2, 'name: a, base: 0xfefffffff000, size: 4K')).not.toThrow();
+    expect(build(EL2, 'name: a, base: 0xfefffffff000, size: 8K')).toThrow(
+      'mine.yaml:4:5: region "a": addresses from 0xff0000000000 are the engine\'s own (self-map)',
+    );
+  });
+
+  test('where EL0 is to be kept from executing what EL1 executes', () => {
+    expect(build(EL1, 'name: a, base: 1M, size: 4K, attributes: [supervisor]')).toThrow(
+      'mine.yaml:4:5: region "a": at EL1',
+    );
+    expect(
+      build(EL1, 'name: a, base: 1M, size: 4K, attributes: [supervisor, execute-protect]'),
+    ).not.toThrow();
+    expect(build(EL2, 'name: a, base: 1M, size: 4K, attributes: [supervisor]')).not.toThrow();
+  });
+
+  test('where it needs more than 1 GiB of tables', () => {
+    const all: LayoutRegion = {
+      name: 'all',
+      base: 0n,
+      size: 1n << 52n,
+      firstPage: 0,
+      pageCount: 2 ** 46,
+      firstFrame: 0,
+      attributes: 0,
+      place: { line: 1, column: 1 },
+    };
+    const layout: Layout = { architecture: 'x64', paging: '5-level', regions: [all] };
+    expect(() => buildLayout(layout)).toThrow(/^layout: needs \d+ page tables; at most 262144 are built/);
+  });
 });

@@ -5,8 +5,10 @@ import { SequentialAllocator } from '../../../src/memory/sequential-allocator.ts
 import type { PageTableOptions } from '../../../src/patina/page-table.ts';
 import { X64PageTable } from '../../../src/x64/x64-page-table.ts';
 import type { GuestImage } from '../../machine.ts';
+import { InputError } from '../input-error.ts';
 import { selfMapOf } from '../self-map.ts';
 import type { UpkeepRange } from '../types.ts';
+import { complaintsAboutBuilding } from './buildable.ts';
 import type { Layout, LayoutRegion } from './layout.ts';
 import { tableFrames } from './table-frames.ts';
 
@@ -28,14 +30,16 @@ const MOST_TABLE_FRAMES = 2 ** 18;
 
 /**
  * Builds the tables of a layout with the engine.
- * @throws RangeError if they would take more than 1 GiB
- * @throws PageTableError if the engine refuses a region (a checked layout has none such)
+ * @param file the layout's path, for messages
+ * @throws InputError if the engine cannot make such tables, or they would take more than 1 GiB
  */
-export function buildLayout(layout: Layout): BuiltLayout {
+export function buildLayout(layout: Layout, file = 'layout'): BuiltLayout {
+  const complaints = complaintsAboutBuilding(layout);
+  if (complaints.length > 0) throw new InputError(file, complaints);
   const levels = layout.architecture === 'x64' && layout.paging === '5-level' ? 5 : 4;
   const frames = tableFrames(layout.regions, levels);
   if (frames > MOST_TABLE_FRAMES) {
-    throw new RangeError(`the layout needs ${frames} page tables; at most ${MOST_TABLE_FRAMES} are built`);
+    throw new InputError(file, `needs ${frames} page tables; at most ${MOST_TABLE_FRAMES} are built`);
   }
   const base = placeTables(layout.regions, frames) * FRAME_SIZE;
   const buffer = new ArrayBuffer(frames * FRAME_SIZE);

@@ -37,3 +37,6 @@ export interface AArch64Layout extends LayoutBase {
 
 /** A validated memory layout. */
 export type Layout = X64Layout | AArch64Layout;
+
+/** What a layout's tables are for, without its regions. */
+export type LayoutMode = Omit<X64Layout, 'regions'> | Omit<AArch64Layout, 'regions'>;

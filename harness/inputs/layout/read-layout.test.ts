@@ -200,14 +200,19 @@ describe('a complaint names line, column and value', () => {
     expect(complaint).toMatchObject({ line, column });
   });
 
-  test('beyond the 48-bit range of AArch64, and where the engine keeps its self-map', () => {
+  test('beyond the 48-bit range of AArch64', () => {
     expect(complaintOf(`${EL2}${region('0x1000000000000', '4K')}`)?.message).toContain(
       'address 0x1000000000000 is beyond the 48-bit range of EL2',
     );
-    expect(complaintOf(`${EL2}${region('0xff0000000000', '4K')}`)?.message).toContain(
-      "the engine's own (self-map)",
-    );
   });
+});
+
+test('supervisor is kept where there is a user: not at EL2', () => {
+  const attributesAt = (mode: string) =>
+    readLayout('f', mode + region('0', '4K', 'supervisor')).regions[0]?.attributes ?? 0;
+  expect(attributesAt(X64) & MemoryAttributes.Supervisor).not.toBe(0);
+  expect(attributesAt(EL2.replace('el2', 'el1')) & MemoryAttributes.Supervisor).not.toBe(0);
+  expect(attributesAt(EL2) & MemoryAttributes.Supervisor).toBe(0);
 });
 
 describe('overlaps', () => {

@@ -3,7 +3,7 @@ import { parseTree } from '../form/tree.ts';
 import { type Complaint, InputError } from '../input-error.ts';
 import { type AddressSpace, addressSpaceOf, unmappable } from './address-space.ts';
 import { readAttributes } from './attributes.ts';
-import type { Layout, LayoutRegion } from './layout.ts';
+import type { Layout, LayoutMode, LayoutRegion } from './layout.ts';
 import { LAYOUT_FORM, type WrittenRegion } from './layout-form.ts';
 
 const PAGE = 4096n;
@@ -19,21 +19,21 @@ export function readLayout(file: string, text: string): Layout {
   const written = LAYOUT_FORM.read(parseTree(file, text), complaints);
   if (written === undefined) throw new InputError(file, complaints);
 
-  const kind =
+  const mode: LayoutMode =
     written.architecture === 'x64'
-      ? ({ architecture: 'x64', paging: written.paging ?? '4-level' } as const)
-      : ({ architecture: 'aarch64', regime: written.regime ?? 'el2' } as const);
-  const space = addressSpaceOf(kind);
+      ? { architecture: 'x64', paging: written.paging ?? '4-level' }
+      : { architecture: 'aarch64', regime: written.regime ?? 'el2' };
+  const space = addressSpaceOf(mode);
   const regions = written.regions
     .map(({ value, place }) => ({
       ...readRange(value, space, complaints),
-      attributes: readAttributes(value, kind.architecture, complaints),
+      attributes: readAttributes(value, mode, complaints),
       place,
     }))
     .sort((a, b) => a.firstPage - b.firstPage || a.place.line - b.place.line);
   complainOfOverlaps(regions, complaints);
   if (complaints.length > 0) throw new InputError(file, complaints);
-  return { ...kind, regions };
+  return { ...mode, regions };
 }
 
 type Range = Pick<LayoutRegion, 'name' | 'base' | 'size' | 'firstPage' | 'pageCount' | 'firstFrame'>;
