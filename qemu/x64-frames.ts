@@ -1,3 +1,4 @@
+import { isHarmlessCode } from '../guest-stubs/x64/harmless-code.ts';
 import { tagFrame } from '../guest-stubs/x64/tags.ts';
 import { Access } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
@@ -89,7 +90,7 @@ export class X64Frames {
     const words = this.#image.frameWords(frame);
     if (words === undefined) return undefined;
     for (let slot = 0; slot < GROUP_SIZE; slot++) {
-      if (isHarmless(words[4 * slot] as number)) return { slot, unique: undefined };
+      if (isHarmlessCode(words[4 * slot] as number)) return { slot, unique: undefined };
     }
     return undefined;
   }
@@ -118,38 +119,4 @@ export class X64Frames {
 /** Whether two entries are the same but for what the processor sets. */
 export function sameEntry(low: number, high: number, otherLow: number, otherHigh: number): boolean {
   return ((low ^ otherLow) & ~ACCESSED_DIRTY) === 0 && high === otherHigh;
-}
-
-/**
- * Whether an instruction that begins with these bytes does no harm at ring 1 or 3 with every register on the
- * canary: it faults, touches the canary's surroundings, or changes registers only.
- */
-function isHarmless(word: number): boolean {
-  const opcode = word & 0xff;
-  const modrm = (word >>> 8) & 0xff;
-  switch (opcode) {
-    // ADD, AND, MOVSXD with a ModRM byte, unless it addresses memory by RIP, by a SIB byte or absolutely.
-    case 0x00:
-    case 0x01:
-    case 0x03:
-    case 0x21:
-    case 0x23:
-    case 0x63: {
-      const isMemory = modrm < 0xc0;
-      const rm = modrm & 7;
-      return !isMemory || (rm !== 4 && (rm !== 5 || modrm >= 0x40));
-    }
-    // No instruction in 64-bit mode: #UD.
-    case 0x07:
-    case 0x27:
-    case 0x61:
-    // LOOPE, JRCXZ: a jump at most. IN, OUT: #GP, no I/O is permitted.
-    case 0xe1:
-    case 0xe3:
-    case 0xe5:
-    case 0xe7:
-      return true;
-    default:
-      return false;
-  }
 }

@@ -46,7 +46,7 @@ export class X64Probing {
       await this.#runPass(passes, 2 * placement, GROUP_SIZE);
       await this.#runPass(passes, 2 * placement + 1, 1);
     }
-    await this.#retryLost(passes);
+    await this.#retryLost();
     return {
       outcomes: this.#outcomes,
       remarks: this.#remarks,
@@ -154,20 +154,24 @@ export class X64Probing {
     else this.#lost.push(index);
   }
 
-  /** Lost accesses are made again with all memory tagged; those that are lost still have been led astray. */
-  async #retryLost(passes: Uint8Array): Promise<void> {
-    if (this.#lost.length === 0) return;
-    const lost = this.#lost;
-    this.#lost = [];
-    if (lost.length <= RETRY_LIMIT && this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame))) {
+  /**
+   * Lost accesses are made again from every placement, with all memory tagged but where the stub is; those that
+   * are lost still have been led astray.
+   */
+  async #retryLost(): Promise<void> {
+    const { placements, levels } = this.#guest.installation;
+    for (let placement = 0; placement < placements.length && this.#lost.length > 0; placement++) {
+      const lost = this.#lost;
+      if (lost.length > RETRY_LIMIT) break;
+      await this.#moveTo(placement);
+      if (!this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame))) break;
+      this.#lost = [];
       for (const index of lost) {
-        await this.#moveTo((passes[index] as number) >> 1);
-        this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame));
-        this.#add(index, ((passes[index] as number) & 1) === 1);
-        await this.#runBatch(1);
+        const high = this.#accesses.words[index * ACCESS_RECORD_WORDS + 1] as number;
+        if (topLevelSlot(high, levels) === this.#guest.active.slot) this.#lost.push(index);
+        else this.#batch.add(this.#accesses, index);
       }
-    } else {
-      this.#lost = lost;
+      if (this.#batch.length > 0) await this.#runBatch(1);
     }
     for (const index of this.#lost) this.#markLost(index);
   }

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { GuestImage, Machine, MachineOptions, MachineProvider } from '../../harness/machine.ts';
+import { describeX64Contract } from './x64-contract.ts';
+
+/** What a case of the contract works with. */
+export interface MachineUnderTest {
+  /** The machine with `image` loaded; the same one as long as possible. */
+  loaded(image: GuestImage): Promise<Machine>;
+  /** A machine of its own, closed when the suite ends. */
+  open(options?: MachineOptions): Promise<Machine>;
+}
+
+/** The statements that hold for every machine, told to one of them. A machine that is not installed fails. */
+export function describeMachineContract(provider: MachineProvider): void {
+  describe(`the contract of machines: ${provider.name}`, () => {
+    const opened: Machine[] = [];
+    let shared: Machine;
+    const open = async (options?: MachineOptions) => {
+      const machine = await provider.open(options);
+      opened.push(machine);
+      return machine;
+    };
+    beforeAll(async () => {
+      shared = await open();
+    });
+    afterAll(async () => {
+      for (const machine of opened) await machine.close();
+    });
+
+    test('says what it is and what it can observe', async () => {
+      const detected = await provider.detect();
+      expect(detected.available).toBe(true);
+      expect(shared.name).toBe(provider.name);
+      expect(shared.capabilities.architecture).toBe(provider.architecture);
+      expect(shared.capabilities.version).toMatch(/^\d+(\.\d+)+$/);
+    });
+
+    const subject: MachineUnderTest = {
+      open,
+      async loaded(image) {
+        await shared.load(image);
+        return shared;
+      },
+    };
+    if (provider.architecture === 'x64') describeX64Contract(subject);
+  });
+}
+
+/** Processes that this one started and that still are; undefined where the system does not tell. */
+export function childProcesses(): string[] | undefined {
+  try {
+    return readdirSync('/proc/self/task').flatMap((task) =>
+      readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** Files that mmucheck left in the folders for temporary files. */
+export function leftFiles(): string[] {
+  return ['/dev/shm', tmpdir()].flatMap((folder) => {
+    try {
+      return readdirSync(folder).filter((name) => name.startsWith('mmucheck'));
+    } catch {
+      return [];
+    }
+  });
+}
