@@ -1,0 +1,312 @@
+import {
+  CONTROL_OFFSET,
+  Control,
+  ExitMode,
+  MAX_BATCH,
+  PROBE_WINDOW_OFFSET,
+  RESULT_RECORD_BYTES,
+  RESULT_RECORD_WORDS,
+  RESULT_WINDOW_OFFSET,
+  Result,
+  STUB_REGION_BYTES,
+  VECTOR_NONE,
+  VECTOR_UNWRITTEN,
+} from '../../../guest-stubs/protocol.ts';
+import { rootOf } from '../../../guest-stubs/x64/graft.ts';
+import { type Placement, topLevelSlot } from '../../../guest-stubs/x64/placement.ts';
+import { cr3Of, stubBytes } from '../../../guest-stubs/x64/stub-bytes.ts';
+import { planX64Stub, type X64StubPlan } from '../../../guest-stubs/x64/stub-plan.ts';
+import { Symbols } from '../../../guest-stubs/x64/symbols.ts';
+import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS, Access, AccessFlag } from '../../../src/access-list.ts';
+import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
+import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
+import { Known, x64Fault } from '../../../src/outcome-list.ts';
+import type { X64Registers } from '../../../src/registers.ts';
+import { EntryLow } from '../../../src/x64/entry-bits.ts';
+import { addressInFrame, type Batch, type Findings } from './batch.ts';
+import { Architecture, Mode } from './binding.ts';
+import { type ProcessorState, type RegisterGroup, UnicornEngine } from './engine.ts';
+import type { UnicornGuest } from './guest.ts';
+import { GuestMemory } from './guest-memory.ts';
+import { Landings, NOWHERE, SCATTERED } from './landings.ts';
+import type { UnicornLibrary } from './library.ts';
+import { isInExtent } from './memory-blocks.ts';
+import { ICELAKE_SERVER, MSR_EFER, X86 } from './x64-registers.ts';
+
+/** MAXPHYADDR of every x64 processor in Unicorn. */
+export const PHYSICAL_ADDRESS_BITS = 40;
+
+const VECTOR_INVALID_OPCODE = 6;
+const VECTOR_PAGE_FAULT = 14;
+
+/** Code of the stub: its own text and the user page. */
+const CODE_BYTES = 0x2000;
+
+const KNOWN_FAULT = Known.Completion | Known.FaultClass | Known.FaultAddress;
+
+/** The stub in one placement. */
+interface Place extends Placement {
+  readonly extent: { readonly address: number; readonly size: number };
+  readonly words: Uint32Array;
+  readonly records: Uint32Array;
+  readonly results: Uint32Array;
+  /** Ready to begin a batch; undefined until the stub has been there. */
+  ready: ProcessorState | undefined;
+}
+
+/** An x64 image and the stub in one emulated processor. */
+export class X64UnicornGuest implements UnicornGuest {
+  readonly maxBatch = MAX_BATCH;
+  readonly flags: number;
+  readonly #plan: X64StubPlan;
+  readonly #engine: UnicornEngine;
+  readonly #memory: GuestMemory;
+  readonly #landings = new Landings(MAX_BATCH);
+  readonly #places: readonly Place[];
+  readonly #resume: RegisterGroup;
+  /** The state at the first probe of the running batch. */
+  readonly #running: ProcessorState;
+  /** For each record 0, or the vector of its exception, CR2, and where in the stub it was. */
+  readonly #vectors = new Uint8Array(MAX_BATCH);
+  readonly #addresses = new BigUint64Array(MAX_BATCH);
+  readonly #instructions = new BigInt64Array(MAX_BATCH);
+  #place: Place;
+  #batch: Batch | undefined;
+  /** What went wrong inside a callback. */
+  #broken: string | undefined;
+
+  /** @throws RangeError if the image is not for this processor */
+  constructor(library: UnicornLibrary, registers: X64Registers, memory: PhysicalMemory) {
+    this.#plan = planX64Stub(registers, memory);
+    this.flags = AccessFlag.AlignmentCheck | (this.#plan.protectionKeys ? AccessFlag.ProtectionKeys : 0);
+    const regions = this.#plan.placements.map(({ region }) => ({ address: region, size: STUB_REGION_BYTES }));
+    this.#engine = new UnicornEngine(library, {
+      architecture: Architecture.X86,
+      mode: Mode.Bits64,
+      model: ICELAKE_SERVER,
+    });
+    try {
+      const engine = this.#engine;
+      const absent = {
+        read: engine.readCallback((_engine, offset, _size, base) => {
+          this.#landings.note(base + offset);
+          return 0;
+        }),
+        write: engine.writeCallback((_engine, offset, _size, _value, base) =>
+          this.#landings.note(base + offset),
+        ),
+      };
+      this.#memory = new GuestMemory(engine, memory, regions, 2 ** PHYSICAL_ADDRESS_BITS, absent);
+    } catch (cause) {
+      this.#engine.close();
+      throw cause;
+    }
+    this.#engine.onInterrupt((_engine, vector) => this.#onException(vector));
+    // An undefined instruction ends the run, unless this says that its interrupt will be handled.
+    this.#engine.onInvalidInstruction(() => true);
+    this.#engine.onProtectedFetch((_engine, _type, address) => this.#onFetch(address));
+    this.#engine.onProtectedRead((_engine, _type, address) => {
+      this.#landings.note(address);
+      return true;
+    });
+    this.#resume = this.#engine.registerGroup([X86.Rip, X86.Rdx]);
+    this.#running = this.#engine.saveState();
+    this.#places = this.#plan.placements.map((placement) => this.#viewPlace(placement));
+    this.#place = this.#places[0] as Place;
+    this.#engine.writeRegister(X86.Msr, MSR_EFER, this.#plan.efer);
+    this.#engine.writeRegister(X86.Cr4, this.#plan.cr4);
+    this.#engine.writeRegister(X86.Cr3, cr3Of(this.#place, this.#plan));
+    this.#engine.writeRegister(X86.Cr0, this.#plan.cr0);
+  }
+
+  placesFor(_low: number, high: number, frame: number): readonly number[] {
+    const slot = topLevelSlot(high, this.#plan.levels);
+    const first = this.#places[0] as Place;
+    if (slot !== first.slot && !isInExtent(frame * FRAME_SIZE, first.extent)) return FIRST_PLACES;
+    const possible = this.#places
+      .map((_, index) => index)
+      .filter((index) => this.#places[index]?.slot !== slot);
+    const meets = (index: number) => isInExtent(frame * FRAME_SIZE, (this.#places[index] as Place).extent);
+    return [...possible.filter((index) => !meets(index)), ...possible.filter(meets)];
+  }
+
+  run(place: number, batch: Batch): void {
+    this.#enter(this.#places[place] as Place);
+    const { base, words, records, results } = this.#place;
+    const count = batch.length;
+    this.#batch = batch;
+    this.#broken = undefined;
+    this.#vectors.fill(0, 0, count);
+    records.set(batch.records);
+    for (let at = Result.Vector / 4; at < count * RESULT_RECORD_WORDS; at += RESULT_RECORD_WORDS) {
+      results[at] = VECTOR_UNWRITTEN;
+    }
+    words[(CONTROL_OFFSET + Control.Count) / 4] = count;
+    this.#landings.begin(records.subarray(0, count * ACCESS_RECORD_WORDS), {
+      words,
+      at: Symbols.current_probe / 4,
+      base: Number((base + BigInt(PROBE_WINDOW_OFFSET)) & 0xffff_ffffn),
+      shift: Math.log2(ACCESS_RECORD_BYTES),
+    });
+
+    const at = (label: number) => base + BigInt(label);
+    this.#engine.restoreState(this.#place.ready as ProcessorState);
+    this.#engine.run(at(Symbols.batch), at(Symbols.next_probe));
+    this.#engine.saveState(this.#running);
+    let begin = at(Symbols.next_probe);
+    while (this.#engine.run(begin, at(Symbols.batch_end)) === 'stopped') {
+      this.#engine.restoreState(this.#running);
+      begin = at(Symbols.user_completed);
+    }
+    if (this.#broken !== undefined) throw new Error(this.#broken);
+    if (words[(CONTROL_OFFSET + Control.Done) / 4] !== count) {
+      throw new Error(`the stub made ${words[(CONTROL_OFFSET + Control.Done) / 4]} of ${count} probes`);
+    }
+  }
+
+  conclude(batch: Batch, position: number, { outcomes, remarks }: Findings): boolean {
+    const { accesses } = batch;
+    const index = batch.indices[position] as number;
+    const vector = this.#vectors[position] as number;
+    const written =
+      (this.#place.results[position * RESULT_RECORD_WORDS + Result.Vector / 4] as number) & 0xffff;
+    if (written === VECTOR_UNWRITTEN) throw new Error(`no result for ${hex(batch.address(position))}`);
+    if (vector === 0 && written === VECTOR_NONE) {
+      const frame = this.#landings.frames[position] as number;
+      outcomes.known[index] = Known.Completion;
+      if (frame === NOWHERE) return false;
+      if (frame === SCATTERED) {
+        remarks.set(index, 'load and store of one access went to different frames');
+        return true;
+      }
+      outcomes.known[index] = Known.Completion | Known.PhysicalAddress;
+      outcomes.physicalAddress[index] = addressInFrame(accesses, index, frame);
+      return true;
+    }
+    if ((accesses.flags(index) & AccessFlag.Stack) !== 0 && vector !== VECTOR_PAGE_FAULT) {
+      // The stub's accesses do not go through the stack segment, so it cannot tell #SS from #GP.
+      outcomes.known[index] = Known.Completion;
+    } else {
+      outcomes.known[index] = KNOWN_FAULT;
+    }
+    outcomes.fault[index] = x64Fault(vector, 0);
+    if (vector === VECTOR_PAGE_FAULT) {
+      const touched = batch.address(position) + BigInt(this.#touchedOffset(position));
+      const distance = (this.#addresses[position] as bigint) - touched;
+      outcomes.faultAddress[index] = BigInt.asUintN(64, accesses.address(index) + distance);
+    }
+    return true;
+  }
+
+  readBack(): PhysicalMemory {
+    const copy = this.#memory.readBack();
+    const root = copy.frameWords(this.#plan.topLevelFrame) as Uint32Array;
+    for (const place of this.#places) {
+      if (place.ready === undefined) continue;
+      const used = new Uint32Array(this.#memory.view(rootOf(place), FRAME_SIZE));
+      for (let slot = 0; slot < 512; slot++) {
+        if (slot === place.slot) continue;
+        const accessed = (used[2 * slot] as number) & EntryLow.Accessed;
+        root[2 * slot] = ((root[2 * slot] as number) | accessed) >>> 0;
+      }
+    }
+    return copy;
+  }
+
+  close(): void {
+    this.#engine.close();
+    this.#memory.free();
+  }
+
+  #viewPlace(placement: Placement): Place {
+    const region = this.#memory.view(placement.region, STUB_REGION_BYTES);
+    return {
+      ...placement,
+      extent: { address: placement.region, size: STUB_REGION_BYTES },
+      words: new Uint32Array(region),
+      records: new Uint32Array(region, PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_WORDS),
+      results: new Uint32Array(region, RESULT_WINDOW_OFFSET, (MAX_BATCH * RESULT_RECORD_BYTES) / 4),
+      ready: undefined,
+    };
+  }
+
+  /** Lets the stub of a place set itself up the first time. */
+  #enter(place: Place): void {
+    this.#place = place;
+    this.#memory.silence(place.extent);
+    if (place.ready !== undefined) return;
+    this.#memory.write(place.region, stubBytes(place, this.#plan, ExitMode.Stop));
+    this.#engine.writeRegister(X86.Cr3, cr3Of(place, this.#plan));
+    this.#engine.run(place.base + BigInt(Symbols.entry), place.base + BigInt(Symbols.batch));
+    place.ready = this.#engine.saveState();
+  }
+
+  /** Notes an exception of an access, or the UD2 that ends a user-mode access which completed. */
+  #onException(vector: number): void {
+    const instruction = this.#engine.readRegister(X86.Rip) - this.#place.base;
+    if (vector === VECTOR_INVALID_OPCODE && instruction === USER_DONE) {
+      this.#goOnAt(Symbols.user_completed, 0);
+      return;
+    }
+    const position = this.#landings.position;
+    this.#vectors[position] = vector;
+    this.#instructions[position] = instruction;
+    this.#addresses[position] = vector === VECTOR_PAGE_FAULT ? this.#engine.readRegister(X86.Cr2) : 0n;
+    this.#checkOrigin(position, vector, instruction);
+    this.#goOnAt(Symbols.record_fault, vector);
+  }
+
+  /**
+   * Does what the stub's `trap` would. The saved state has a clean exception status too: without that the
+   * next exception would be a double fault.
+   */
+  #goOnAt(label: number, vector: number): void {
+    this.#engine.restoreState(this.#running);
+    this.#resume.values[0] = this.#place.base + BigInt(label);
+    this.#resume.values[1] = BigInt(vector);
+    this.#resume.write();
+  }
+
+  /** An exception must come from the access: in the stub's code, or, for a fetch, at the address itself. */
+  #checkOrigin(position: number, vector: number, instruction: bigint): void {
+    const batch = this.#batch;
+    if (batch === undefined || position >= batch.length) {
+      this.#broken = `exception ${vector} outside of a probe`;
+      return;
+    }
+    const isFetch = batch.accesses.access(batch.indices[position] as number) === Access.Execute;
+    const isExpected = isFetch
+      ? BigInt.asUintN(64, instruction + this.#place.base) === batch.address(position)
+      : instruction >= 0n && instruction < BigInt(CODE_BYTES);
+    if (!isExpected) {
+      this.#broken = `exception ${vector} at ${hex(BigInt.asUintN(64, instruction + this.#place.base))} while ${hex(batch.address(position))} was probed`;
+    }
+  }
+
+  /** Every fetch from memory asks here while its code is translated; only the stub's own goes on. */
+  #onFetch(physicalAddress: number): boolean {
+    if (physicalAddress < this.#place.region + CODE_BYTES && physicalAddress >= this.#place.region) {
+      const offset = this.#engine.readRegister(X86.Rip) - this.#place.base;
+      if (offset >= 0n && offset < BigInt(CODE_BYTES)) return true;
+    }
+    this.#landings.note(physicalAddress);
+    return false;
+  }
+
+  /** Offset in its slot of the byte that the faulting instruction of the stub touched first. */
+  #touchedOffset(position: number): number {
+    switch (this.#instructions[position]) {
+      case BigInt(Symbols.supervisor_write_load):
+      case BigInt(Symbols.user_write_load):
+        return 4;
+      case BigInt(Symbols.supervisor_write_store):
+      case BigInt(Symbols.user_write_store):
+        return 7;
+      default:
+        return 0;
+    }
+  }
+}
+
+const USER_DONE = BigInt(Symbols.user_done);
+const FIRST_PLACES: readonly number[] = [0, 1, 2];
