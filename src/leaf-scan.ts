@@ -27,18 +27,52 @@ export interface ScanRoot {
 }
 
 /**
- * Every leaf that the roots reach, in the order of the roots.
- *
- * Leaves are counted first, each table once per height, so that tables which lead to themselves cost no more
- * than others, branches without leaves are entered once, and the columns have their size from the start.
- * @throws RangeError if there are more than `limit`
+ * Every leaf that the roots reach, in the order of the roots. @throws RangeError if there are more than `limit`
  */
 export function scanLeaves(memory: PhysicalMemory, roots: readonly ScanRoot[], limit: number): LeafList {
-  const scans = roots.map((root) => new LeafScan(memory, root));
+  return scanEntries(memory, roots, limit, { what: 'leaves', wants: (kind) => kind === EntryKind.Leaf });
+}
+
+/**
+ * Every entry that the roots reach, that is not zero, and that ends a walk without an output address: not in
+ * use, of a reserved form, or leading to a table where no memory is. `frame` is what stands in its address
+ * field.
+ * @throws RangeError if there are more than `limit`
+ */
+export function scanDeadEnds(memory: PhysicalMemory, roots: readonly ScanRoot[], limit: number): LeafList {
+  return scanEntries(memory, roots, limit, {
+    what: 'entries that lead nowhere',
+    wants: (kind, low, high, tableFrame) => {
+      if (kind === EntryKind.Leaf || (low | high) === 0) return false;
+      return tableFrame === undefined || memory.rangeHolding(tableFrame) === undefined;
+    },
+  });
+}
+
+/** Which entries a scan lists. */
+interface Wanted {
+  /** For messages. */
+  readonly what: string;
+  /** @param tableFrame where a table entry leads */
+  wants(kind: EntryKind, low: number, high: number, tableFrame: number | undefined): boolean;
+}
+
+/**
+ * Entries are counted first, each table once per height, so that tables which lead to themselves cost no more
+ * than others, branches without any are entered once, and the columns have their size from the start.
+ * @throws RangeError if there are more than `limit`
+ */
+function scanEntries(
+  memory: PhysicalMemory,
+  roots: readonly ScanRoot[],
+  limit: number,
+  wanted: Wanted,
+): LeafList {
+  const scans = roots.map((root) => new EntryScan(memory, root, wanted));
   const total = scans.reduce((sum, scan) => sum + scan.count(), 0);
   if (total > limit) {
     throw new RangeError(
-      `the tables hold ${total} leaves, more than the limit of ${limit} (do they point to themselves?); give leaves() a higher limit if this is meant`,
+      `the tables hold ${total} ${wanted.what}, more than the limit of ${limit} (do they point to themselves?); give leaves() a higher limit if this is meant`,
     );
   }
   const leaves = new LeafList(total);
@@ -51,25 +85,27 @@ const ENTRIES_PER_FRAME = FRAME_SIZE / 8;
 /** Heights fit in this many values, so that (frame, height) makes one key. */
 const HEIGHTS = 8;
 
-class LeafScan {
+class EntryScan {
   readonly #memory: PhysicalMemory;
   readonly #root: ScanRoot;
   readonly #format: EntryFormat;
+  readonly #wanted: Wanted;
   readonly #counts = new Map<number, number>();
 
-  constructor(memory: PhysicalMemory, root: ScanRoot) {
+  constructor(memory: PhysicalMemory, root: ScanRoot, wanted: Wanted) {
     this.#memory = memory;
     this.#root = root;
     this.#format = root.format;
+    this.#wanted = wanted;
   }
 
-  /** All leaves below the root. */
+  /** All wanted entries below the root. */
   count(): number {
     const { frame, byteOffset, entries, height } = this.#root;
     return this.#countTable(frame, byteOffset, entries, height);
   }
 
-  /** Appends all leaves below the root. @returns the number of leaves in the list afterwards */
+  /** Appends all wanted entries below the root. @returns the number of entries in the list afterwards */
   fill(leaves: LeafList, filled: number): number {
     const root = this.#root;
     let next = filled;
@@ -101,15 +137,15 @@ class LeafScan {
         const low = range.words[at] as number;
         const high = range.words[at + 1] as number;
         const kind = this.#format.kindOf(height, low, high);
-        if (kind === EntryKind.Leaf) leaves++;
-        else if (kind === EntryKind.Table) leaves += this.#countBelow(low, high, height);
+        const table = kind === EntryKind.Table ? this.#format.frameOf(height, low, high) : undefined;
+        if (this.#wanted.wants(kind, low, high, table)) leaves++;
+        else if (table !== undefined) leaves += this.#countBelow(table, height);
       }
     }
     return leaves;
   }
 
-  #countBelow(low: number, high: number, height: number): number {
-    const frame = this.#format.frameOf(height, low, high);
+  #countBelow(frame: number, height: number): number {
     const key = frame * HEIGHTS + height;
     const known = this.#counts.get(key);
     if (known !== undefined) return known;
@@ -118,7 +154,7 @@ class LeafScan {
     return leaves;
   }
 
-  /** Appends the leaves of `entries` entries in one frame; `page` is what the first of them maps. */
+  /** Appends what is wanted of `entries` entries in one frame; `page` is what the first of them maps. */
   #fillEntries(
     frame: number,
     byteOffset: number,
@@ -139,20 +175,15 @@ class LeafScan {
       const low = range.words[at] as number;
       const high = range.words[at + 1] as number;
       const kind = format.kindOf(height, low, high);
-      if (kind === EntryKind.Leaf) {
+      const table = kind === EntryKind.Table ? format.frameOf(height, low, high) : undefined;
+      if (this.#wanted.wants(kind, low, high, table)) {
         leaves.pageNumber[next] = page + index * pages;
         leaves.pageCount[next] = pages;
         leaves.frame[next] = format.frameOf(height, low, high);
         leaves.entryAddress[next] = frame * FRAME_SIZE + byteOffset + 8 * index;
         next++;
-      } else if (kind === EntryKind.Table && this.#countBelow(low, high, height) > 0) {
-        next = this.#fillTable(
-          format.frameOf(height, low, high),
-          height - 1,
-          page + index * pages,
-          leaves,
-          next,
-        );
+      } else if (table !== undefined && this.#countBelow(table, height) > 0) {
+        next = this.#fillTable(table, height - 1, page + index * pages, leaves, next);
       }
     }
     return next;

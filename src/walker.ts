@@ -33,6 +33,12 @@ export interface Walker {
    *   themselves can hold 2^36 leaves and more
    */
   leaves(limit?: number): LeafList;
+  /**
+   * Every entry that tables reach, that is not zero, and that ends a walk without an output address: not in
+   * use, of a reserved form, or leading to a table where no memory is. `frame` is what its address field says.
+   * @throws RangeError as {@link Walker.leaves}
+   */
+  deadEnds(limit?: number): LeafList;
 }
 
 /**

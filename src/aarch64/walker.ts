@@ -1,7 +1,7 @@
 import { Access, type AccessList, Privilege } from '../access-list.ts';
 import { type Address, FRAME_SHIFT, toBigInt } from '../addresses.ts';
 import { DEFAULT_LEAF_LIMIT, type LeafList } from '../leaf-list.ts';
-import { type EntryFormat, type ScanRoot, scanLeaves } from '../leaf-scan.ts';
+import { type EntryFormat, type ScanRoot, scanDeadEnds, scanLeaves } from '../leaf-scan.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { OutcomeList } from '../outcome-list.ts';
 import { permissionsOf } from '../permissions.ts';
@@ -57,6 +57,7 @@ export function createAArch64Walker(memory: PhysicalMemory, registers: AArch64Re
         : explainAArch64(walk, range, low, high);
     },
     leaves: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanLeaves(memory, roots, limit),
+    deadEnds: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanDeadEnds(memory, roots, limit),
   };
 }
 

@@ -1,7 +1,7 @@
 import { type Access, AccessFlag, type AccessList, type Privilege } from '../access-list.ts';
 import { type Address, toBigInt } from '../addresses.ts';
 import { DEFAULT_LEAF_LIMIT, type LeafList } from '../leaf-list.ts';
-import { type ScanRoot, scanLeaves } from '../leaf-scan.ts';
+import { type ScanRoot, scanDeadEnds, scanLeaves } from '../leaf-scan.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { OutcomeList } from '../outcome-list.ts';
 import { forEachPermission, type Permissions, permissionsOf } from '../permissions.ts';
@@ -46,6 +46,7 @@ export function createX64Walker(memory: PhysicalMemory, registers: X64Registers)
       return isCanonical(paging, high) ? explainX64(walk, Number(at & 0xffff_ffffn), high) : [];
     },
     leaves: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanLeaves(memory, [root], limit),
+    deadEnds: (limit: number = DEFAULT_LEAF_LIMIT): LeafList => scanDeadEnds(memory, [root], limit),
   };
 }
 

@@ -185,3 +185,25 @@ describe('leaves', () => {
     expect(memory.readEntry(leaves.entryAddress[0] as number)).toBe(PAGE | P | RW | US);
   });
 });
+
+describe('dead ends', () => {
+  it('a table that is not in memory, a reserved bit and a leftover are each one; zero and leaves are none', () => {
+    const memory = PhysicalMemory.allocate(0x1000, 0x5000);
+    memory.writeEntry(TABLES.PML4, TABLES.PDPT | P);
+    memory.writeEntry(TABLES.PDPT, TABLES.PD | P);
+    memory.writeEntry(TABLES.PDPT + 8n, 0x7000_0000n | P);
+    memory.writeEntry(TABLES.PD, (1n << 21n) | P | PS);
+    memory.writeEntry(TABLES.PD + 8n, (1n << 21n) | (1n << 13n) | P | PS);
+    memory.writeEntry(TABLES.PD + 16n, 0x1234n << 12n);
+    expect(listOf(createWalker(memory, REGISTERS).deadEnds())).toEqual([
+      { page: 0x200, pages: 512, frame: expect.any(Number), entry: Number(TABLES.PD) + 8 },
+      { page: 0x400, pages: 512, frame: expect.any(Number), entry: Number(TABLES.PD) + 16 },
+      { page: 2 ** 18, pages: 2 ** 18, frame: 0x7_0000, entry: Number(TABLES.PDPT) + 8 },
+    ]);
+  });
+
+  it('tables without any have none', () => {
+    const { memory, registers } = page();
+    expect(createWalker(memory, registers).deadEnds().length).toBe(0);
+  });
+});
