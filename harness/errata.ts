@@ -1,6 +1,9 @@
 import type { Access, Privilege } from '../src/access-list.ts';
 import type { OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
+import { AARCH64_ERRATA } from './errata-aarch64.ts';
+import { QEMU_AARCH64_ERRATA } from './errata-qemu-aarch64.ts';
+import { X64_ERRATA } from './errata-x64.ts';
 
 /** One outcome taken out of an {@link OutcomeList}: what an erratum and a report look at. */
 export interface Outcome {
@@ -58,7 +61,7 @@ export interface Erratum {
 }
 
 /** Every known deviation. A version that an entry does not name is not excused by it. */
-export const ERRATA: readonly Erratum[] = [];
+export const ERRATA: readonly Erratum[] = [...X64_ERRATA, ...AARCH64_ERRATA, ...QEMU_AARCH64_ERRATA];
 
 /** The errata that apply to a machine in one version. */
 export function errataOf(

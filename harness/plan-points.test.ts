@@ -136,6 +136,27 @@ describe('the points of leaves', () => {
     ]);
   });
 
+  test('include every entry that leads nowhere, with both sides of its edges', () => {
+    const deadEnds = leavesOf([6, 1], [7, 1], [100, 2]);
+    expect(points(pointBatches({ leaves, deadEnds, coverage: 'pages' }, none, 100))).toEqual([
+      lastSlot(1),
+      firstSlot(2),
+      firstSlot(3),
+      firstSlot(4),
+      firstSlot(5),
+      lastSlot(5),
+      firstSlot(6),
+      lastSlot(6),
+      firstSlot(7),
+      lastSlot(7),
+      ...tail,
+      lastSlot(99),
+      firstSlot(100),
+      lastSlot(101),
+      firstSlot(102),
+    ]);
+  });
+
   test('merge with the fixed edges, each point once', () => {
     const edges = Float64Array.of(firstSlot(0), firstSlot(2), firstSlot(6), lastSlot(40));
     expect(points(pointBatches({ leaves, coverage: 'edges' }, edges, 100))).toEqual([

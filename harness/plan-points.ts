@@ -66,6 +66,8 @@ export function fixedEdges(translated: readonly PageRun[], declared: readonly Pa
 /** Leaves, and how densely to touch them. */
 export interface LeafCoverage {
   readonly leaves: LeafPages;
+  /** Entries that lead nowhere; each is touched as a leaf is, and never more densely than that. */
+  readonly deadEnds?: LeafPages;
   readonly coverage: Coverage;
   /** Whether a new run begins at leaf `index` although it follows its predecessor without a gap. */
   readonly isSeam?: (index: number) => boolean;
@@ -75,7 +77,7 @@ export interface LeafCoverage {
  * The edges of every run of leaves, inside and outside (so also of every gap), and the first slot of every
  * leaf or of every page. Ascending, each once.
  */
-function* leafPoints({ leaves, coverage, isSeam }: LeafCoverage): Generator<number> {
+function* leafPoints({ leaves, coverage, isSeam }: LeafCoverage): Generator<number, undefined> {
   let end = -1;
   for (let index = 0; index < leaves.length; index++) {
     const page = leaves.pageNumber[index] as number;
@@ -96,6 +98,34 @@ function* leafPoints({ leaves, coverage, isSeam }: LeafCoverage): Generator<numb
   if (end >= 0 && end < PAGES_OF_64_BITS) yield firstSlot(end);
 }
 
+/** The points of the leaves and of the dead ends, ascending; the same point may come from both. */
+function allLeafPoints(leafCoverage: LeafCoverage): Generator<number, undefined> {
+  const { deadEnds, coverage } = leafCoverage;
+  if (deadEnds === undefined || deadEnds.length === 0) return leafPoints(leafCoverage);
+  const sparse = coverage === 'pages' ? 'leaves' : coverage;
+  return merged(
+    leafPoints(leafCoverage),
+    leafPoints({ leaves: deadEnds, coverage: sparse, isSeam: () => true }),
+  );
+}
+
+/** Two ascending sequences as one; equal numbers come twice. */
+function* merged(
+  left: Iterator<number, undefined>,
+  right: Iterator<number, undefined>,
+): Generator<number, undefined> {
+  let [a, b] = [left.next().value, right.next().value];
+  while (a !== undefined || b !== undefined) {
+    if (b === undefined || (a !== undefined && a <= b)) {
+      yield a as number;
+      a = left.next().value;
+    } else {
+      yield b;
+      b = right.next().value;
+    }
+  }
+}
+
 /** About how many points {@link pointBatches} yields: the edges of the leaves' runs are not counted. */
 export function estimatePoints({ leaves, coverage }: LeafCoverage, edges: Float64Array): number {
   if (coverage === 'edges') return edges.length;
@@ -112,7 +142,7 @@ export function* pointBatches(
   edges: Float64Array,
   capacity: number,
 ): Generator<Float64Array> {
-  const inner = leafPoints(leafCoverage);
+  const inner = allLeafPoints(leafCoverage);
   const nextInner = () => inner.next().value ?? Number.POSITIVE_INFINITY;
   let leafPoint: number = nextInner();
   let edge = 0;
@@ -120,9 +150,10 @@ export function* pointBatches(
   let used = 0;
   while (edge < edges.length || leafPoint !== Number.POSITIVE_INFINITY) {
     const edgePoint = edge < edges.length ? (edges[edge] as number) : Number.POSITIVE_INFINITY;
-    batch[used++] = Math.min(leafPoint, edgePoint);
-    if (edgePoint <= leafPoint) edge++;
-    if (leafPoint <= edgePoint) leafPoint = nextInner();
+    const point = Math.min(leafPoint, edgePoint);
+    batch[used++] = point;
+    if (edgePoint === point) edge++;
+    while (leafPoint === point) leafPoint = nextInner();
     if (used === capacity) {
       yield batch;
       batch = new Float64Array(capacity);

@@ -50,8 +50,8 @@ export interface MachineReport {
   readonly columns: ColumnCounts;
   /** Why probes were not observable: the reason, and how many. */
   readonly notObservableReasons: readonly Counted[];
-  /** Which errata applied, and to how many probes. */
-  readonly errataApplied: readonly Counted[];
+  /** Which errata applied, what each is, and to how many probes. */
+  readonly errataApplied: readonly AppliedErratum[];
   /** What became of the tables while they were probed; null if that could not be read back. */
   readonly tables: TableChanges | null;
   /** What it cannot observe or does not enforce, each a sentence. */
@@ -60,6 +60,12 @@ export interface MachineReport {
 
 export interface Counted {
   readonly what: string;
+  readonly count: number;
+}
+
+export interface AppliedErratum {
+  readonly rule: string;
+  readonly description: string;
   readonly count: number;
 }
 

@@ -9,6 +9,8 @@ export interface Understood extends ProbedSpace {
   readonly walker: Walker;
   /** Every leaf. @throws InputError if there are too many */
   leaves(): LeafList;
+  /** Every entry that leads nowhere, see Walker.deadEnds. @throws InputError if there are too many */
+  deadEnds(): LeafList;
 }
 
 /**
@@ -18,7 +20,12 @@ export interface Understood extends ProbedSpace {
 export function understand({ name, memory, registers }: VerificationInput): Understood {
   const walker = blaming(name, () => createWalker(memory, registers));
   const space = blaming(name, () => probedSpace(registers));
-  return { walker, ...space, leaves: () => blaming(name, () => walker.leaves()) };
+  return {
+    walker,
+    ...space,
+    leaves: () => blaming(name, () => walker.leaves()),
+    deadEnds: () => blaming(name, () => walker.deadEnds()),
+  };
 }
 
 /** What the walker refuses is wrong with the input. */

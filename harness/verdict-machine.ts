@@ -3,7 +3,7 @@ import { hex } from '../src/addresses.ts';
 import { isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
 import { type Erratum, outcomeAt } from './errata.ts';
 import type { Observations } from './machine.ts';
-import { type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
+import { type AppliedErratum, type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
 import { FAULT_COLUMNS, Judgement, judge } from './verdict.ts';
 import type { MismatchLog } from './verdict-log.ts';
 import { type DeclaredChunk, describeMismatch, type MismatchContext } from './verdict-mismatches.ts';
@@ -25,7 +25,7 @@ export interface JudgedChunk extends DeclaredChunk {
 export class MachineVerdict {
   readonly machine: string;
   readonly notObservable = new Tally();
-  readonly errata = new Tally();
+  readonly #errata = new Map<Erratum, number>();
   probes = 0;
   agreed = 0;
   mismatched = 0;
@@ -39,6 +39,11 @@ export class MachineVerdict {
     this.#context = context;
     this.#knownErrata = knownErrata;
     this.#log = log;
+  }
+
+  /** Which errata applied, and to how many probes. */
+  get errataApplied(): readonly AppliedErratum[] {
+    return [...this.#errata].map(([{ rule, description }, count]) => ({ rule, description, count }));
   }
 
   /** Judges what the machine answered to a chunk. */
@@ -87,7 +92,7 @@ export class MachineVerdict {
     const isExcusable = contradicted?.[index] !== 1;
     const erratum = isExcusable ? this.#erratumFor(part, observed, index) : undefined;
     if (erratum !== undefined) {
-      this.errata.add(erratum.rule);
+      this.#errata.set(erratum, (this.#errata.get(erratum) ?? 0) + 1);
       return;
     }
     this.mismatched++;

@@ -95,6 +95,7 @@ export class MachineRun {
 
   report(): MachineReport {
     const verdict = this.#verdict;
+    const errataApplied = verdict?.errataApplied ?? [];
     const trouble = this.#trouble;
     const ran = verdict !== undefined && trouble === undefined;
     return {
@@ -107,12 +108,12 @@ export class MachineRun {
       agreed: verdict?.agreed ?? 0,
       mismatched: verdict?.mismatched ?? 0,
       notObservable: verdict?.notObservable.total ?? 0,
-      errata: verdict?.errata.total ?? 0,
+      errata: errataApplied.reduce((sum, { count }) => sum + count, 0),
       seconds: ran ? (this.#ended - this.#started) / 1000 : 0,
       guestSeconds: ran && !Number.isNaN(this.#guestSeconds) ? this.#guestSeconds : null,
       columns: verdict?.columns ?? NO_COLUMNS,
       notObservableReasons: verdict?.notObservable.entries ?? [],
-      errataApplied: verdict?.errata.entries ?? [],
+      errataApplied,
       tables: this.#tables,
       limits: this.#machine?.capabilities.limits ?? [],
     };

@@ -180,7 +180,9 @@ describe('verification of tables against a machine', () => {
     const report = await verify(input, { machines: [machineOf(lie)], errata: [erratum] });
     expect(report.verdict).toBe('agree');
     expect(report.machines[0]).toMatchObject({ errata: 1, mismatched: 0 });
-    expect(report.machines[0]?.errataApplied).toEqual([{ what: 'forgets-present', count: 1 }]);
+    expect(report.machines[0]?.errataApplied).toEqual([
+      { rule: 'forgets-present', description: 'reports P=0', count: 1 },
+    ]);
     const fixed = { ...erratum, before: '1.2' };
     expect((await verify(input, { machines: [machineOf(lie)], errata: [fixed] })).verdict).toBe('mismatch');
   });

@@ -77,7 +77,7 @@ async function verifyWith(
 
   const coverage = options.coverage ?? 'leaves';
   const edges = fixedEdges(translated, declaration?.regions ?? []);
-  const leafCoverage = { leaves, coverage };
+  const leafCoverage = { leaves, deadEnds: understood.deadEnds(), coverage };
   const total = estimatePoints(leafCoverage, edges) * accessesPerPoint(privileges);
   let done = 0;
   const parts = partsOf(pointBatches(leafCoverage, edges, POINTS_PER_CHUNK), subject, declaration);

@@ -69,7 +69,7 @@ function statusOf({ verdict, machines }: Report, io: CliIo): number {
     case 'mismatch':
       return ExitStatus.Mismatch;
     case 'incomplete':
-      if (!machines.some(({ status }) => status === 'ran')) {
+      if (machines.every(({ status }) => status === 'absent')) {
         io.err("no machine has verified these tables; 'mmucheck doctor' says what is missing\n");
       }
       return ExitStatus.MachineUnavailable;

@@ -61,7 +61,9 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
     ...machine.notObservableReasons.map(
       ({ what, count }) => `not observable: ${number.format(count)} × ${what}`,
     ),
-    ...machine.errataApplied.map(({ what, count }) => `erratum ${what}: ${number.format(count)} ×`),
+    ...machine.errataApplied.map(
+      ({ rule, description, count }) => `erratum ${rule}: ${number.format(count)} × ${description}`,
+    ),
     ...unproven('physical address', columns.physicalAddress, columns.completed, 'completed accesses'),
     ...unproven('memory type', columns.memoryType, columns.completed, 'completed accesses'),
     ...unproven('fault status', columns.faultStatus, columns.faulted, 'faults'),

@@ -1,0 +1,35 @@
+import { Known } from '../src/outcome-list.ts';
+import type { DeviatingProbe, Erratum } from './errata.ts';
+
+const SHAREABILITY_SHIFT = 8;
+const OUTER_SHAREABLE = 2;
+/** MAIR byte of normal memory that is non-cacheable inside and outside. */
+const NON_CACHEABLE = 0x44;
+const REPRODUCED = 'test/machines/errata.test.ts';
+
+/** PAR_EL1.SH of Device and of Normal Non-cacheable memory is as in the descriptor. */
+function showsShareabilityOfDescriptor({ predicted, observed }: DeviatingProbe): boolean {
+  const type = predicted.memoryType & 0xff;
+  const isAlwaysOuter = type >> 4 === 0 || type === NON_CACHEABLE;
+  return (
+    isAlwaysOuter &&
+    predicted.fault === 0 &&
+    observed.fault === 0 &&
+    predicted.memoryType >> SHAREABILITY_SHIFT === OUTER_SHAREABLE &&
+    type === (observed.memoryType & 0xff) &&
+    ((observed.known & Known.PhysicalAddress) === 0 || observed.physicalAddress === predicted.physicalAddress)
+  );
+}
+
+const SHAREABILITY = {
+  rule: 'par-shareability-not-normalised',
+  description:
+    'PAR_EL1.SH of Device and of Normal Non-cacheable memory is the SH field of the descriptor; the architecture has it read as outer shareable (Arm ARM D19.2.108, PAR_EL1.SH).',
+  test: REPRODUCED,
+  explains: showsShareabilityOfDescriptor,
+} as const;
+
+/** Deviations of machines that run AArch64 tables. */
+export const AARCH64_ERRATA: readonly Erratum[] = [
+  { machine: 'qemu-aarch64', from: '7.2', before: '7.3', ...SHAREABILITY },
+];
