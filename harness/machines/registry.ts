@@ -46,7 +46,7 @@ export const MACHINES: readonly RegisteredMachine[] = [
   {
     name: 'unicorn-x64',
     architecture: 'x64',
-    provider: () => loadProvider(`./unicorn/unicorn-x64.${EXTENSION}`, 'unicornX64', 'unicorn-x64', 'x64'),
+    provider: async () => (await import('./unicorn/unicorn-x64.ts')).unicornX64,
   },
   {
     name: 'qemu-aarch64',
