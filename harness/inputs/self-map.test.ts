@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PhysicalMemory } from '../../src/memory/physical-memory.ts';
-import { el2Registers, x64Registers } from './capture/test-images.ts';
+import { el2Registers, x64Registers } from '../../test/inputs/images.ts';
 import { selfMapOf } from './self-map.ts';
 
 const ROOT = 0x20_0000n;

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FRAME_SIZE } from '../../../src/addresses.ts';
 import { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
+import { el2Registers, x64Image, x64Registers } from '../../../test/inputs/images.ts';
 import { coreMemory } from './core-memory.ts';
 import { ELF_HEADER_BYTES, ElfHeader, PROGRAM_HEADER_BYTES, ProgramHeader } from './elf.ts';
 import { readElfCore } from './elf-core.ts';
 import { writeElfCore } from './elf-writer.ts';
-import { el2Registers, x64Image, x64Registers } from './test-images.ts';
 
 const FILE = 'tables.core';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { x64Image } from '../../../test/inputs/images.ts';
 import type { CoreNote } from './elf-core.ts';
 import { readElfCore } from './elf-core.ts';
 import { writeElfCore } from './elf-writer.ts';
 import { QemuCpuState, registersFromQemuNote } from './qemu-note.ts';
-import { x64Image } from './test-images.ts';
 
 const FILE = 'tables.core';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Registers } from '../../../src/registers.ts';
+import { complaintsOf } from '../../../test/inputs/complaints.ts';
 import type { Complaint } from '../input-error.ts';
-import { complaintsOf } from '../test-complaints.ts';
 import { formatRegisters, readRegisters, registersFileOf } from './registers-file.ts';
 
 test.each([

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { x64Image } from '../../../test/inputs/images.ts';
 import { InputError } from '../input-error.ts';
 import { loadInput } from '../load-input.ts';
-import { x64Image } from './test-images.ts';
 import { writeCapture } from './write-capture.ts';
 
 const image = x64Image(0x20_0000n);

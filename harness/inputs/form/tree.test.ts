@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { complaintsOf } from '../test-complaints.ts';
+import { complaintsOf } from '../../../test/inputs/complaints.ts';
 import { parseTree } from './tree.ts';
 
 const complaintsAbout = (text: string) => complaintsOf(() => parseTree('layout.yaml', text));

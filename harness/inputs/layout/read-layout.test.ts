@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryAttributes } from '../../../src/memory-attributes.ts';
+import { complaintsOf } from '../../../test/inputs/complaints.ts';
 import { type Complaint, InputError } from '../input-error.ts';
-import { complaintsOf } from '../test-complaints.ts';
 import { readLayout } from './read-layout.ts';
 
 const X64 = 'architecture: x64\npaging: 4-level\nregions:\n';

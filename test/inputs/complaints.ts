@@ -1,4 +1,4 @@
-import { type Complaint, InputError } from './input-error.ts';
+import { type Complaint, InputError } from '../../harness/inputs/input-error.ts';
 
 /** For tests: what is complained about while `work` is done; nothing if it succeeds. */
 export function complaintsOf(work: () => unknown): readonly Complaint[] {

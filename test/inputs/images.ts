@@ -1,6 +1,6 @@
-import { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
-import type { AArch64Registers, X64Registers } from '../../../src/registers.ts';
-import type { GuestImage } from '../../machine.ts';
+import type { GuestImage } from '../../harness/machine.ts';
+import { PhysicalMemory } from '../../src/memory/physical-memory.ts';
+import type { AArch64Registers, X64Registers } from '../../src/registers.ts';
 
 /** Registers of an x64 CPU in 64-bit mode with 4-level tables at `cr3`. */
 export function x64Registers(cr3: bigint): X64Registers {
