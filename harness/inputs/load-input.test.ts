@@ -132,7 +132,7 @@ describe('a capture', () => {
     const path = await putCore('badregs');
     await put('badregs.regs.json', '{"arch": "x64",\n "cr3": "0x2000000000000000000"}');
     await expect(loadInput(path)).rejects.toThrow(
-      'badregs.regs.json:2:9: 0x2000000000000000000 is out of range',
+      'badregs.regs.json:2:9: "0x2000000000000000000" is out of range',
     );
   });
 

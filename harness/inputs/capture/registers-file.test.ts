@@ -87,13 +87,13 @@ describe('a wrong registers file is refused with field, value, line and column',
     [
       'a value beyond 64 bits',
       { ...GOOD, efer: '0x10000000000000000' },
-      '0x10000000000000000 is out of range',
+      '"0x10000000000000000" is out of range',
       6,
     ],
     [
       'too few address bits',
       { ...GOOD, physicalAddressBits: 31 },
-      '31 is out of range: it must be 0x20 to 0x34',
+      '"31" is out of range: it must be 32 to 52',
       7,
     ],
     [

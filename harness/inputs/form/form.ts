@@ -59,11 +59,11 @@ export function amount(most: bigint, least = 0n): Form<bigint> {
     read(tree, complaints) {
       const value = tree.kind === 'text' ? parseAmount(tree.text) : undefined;
       if (value !== undefined && value >= least && value <= most) return value;
-      const problem =
+      const message =
         value === undefined
           ? `expected a number (${AMOUNT_IN_WORDS}), found ${describe(tree)}`
-          : `${(tree as { text: string }).text} is out of range: it must be ${hex(least)} to ${hex(most)}`;
-      complaints.push({ message: problem, ...tree.place });
+          : `${describe(tree)} is out of range: it must be ${readable(least)} to ${readable(most)}`;
+      complaints.push({ message, ...tree.place });
       return undefined;
     },
   };
@@ -205,7 +205,16 @@ function isMap(what: string, tree: Tree, complaints: Complaint[]): tree is MapTr
   return false;
 }
 
+/** Characters of a wrong value that a message quotes. */
+const QUOTED = 60;
+
 function describe(tree: Tree): string {
   if (tree.kind !== 'text') return `a ${tree.kind}`;
-  return tree.text === '' ? 'nothing' : JSON.stringify(tree.text);
+  if (tree.text === '') return 'nothing';
+  return JSON.stringify(tree.text.length > QUOTED ? `${tree.text.slice(0, QUOTED)}…` : tree.text);
+}
+
+/** Small numbers as people count, addresses in hexadecimal. */
+function readable(value: bigint): string {
+  return value < 1000n ? String(value) : hex(value);
 }
