@@ -71,31 +71,35 @@ function cacheAttributeOf(low: number): MemoryAttributeBits {
 }
 
 /**
- * Encodes all but execute permission. Bits of the old descriptor that patina-paging does not know survive: NS, nG,
- * GP, DBM, contiguous, software bits, the hierarchical bits, and AF where the new descriptor is invalid.
+ * How leaves are written, given the bits that forbid execution. Bits of the old descriptor that patina-paging does
+ * not know survive: NS, nG, GP, DBM, contiguous, software bits, the hierarchical bits, and AF where the new
+ * descriptor is invalid.
  */
-function encodeCommon(attributes: MemoryAttributeBits, template: LeafTemplate): void {
+function template(attributes: MemoryAttributeBits, executeNever: number): LeafTemplate {
   const cache = attributes & CACHE_ATTRIBUTES;
   const index = CACHE_TYPES.findIndex(({ attribute }) => attribute === cache);
-  if (index < 0) {
-    template.refusal = 'exactly one of uncached, write-combining, write-through and writeback is needed';
-    return;
-  }
-  if (cache === MemoryAttributes.Uncached && (attributes & ExecuteProtect) === 0) {
-    template.refusal = 'uncached (device) memory must be execute-protected';
-    return;
-  }
   const valid = (attributes & ReadProtect) === 0;
   const large =
-    leafCacheBits(index) |
+    leafCacheBits(Math.max(index, 0)) |
     ((attributes & ReadOnly) !== 0 ? DescriptorLow.ReadOnly : 0) |
     (valid ? DescriptorLow.Valid | DescriptorLow.AccessFlag : 0);
-  template.keepLow =
-    DescriptorLow.NonSecure | DescriptorLow.NotGlobal | (valid ? 0 : DescriptorLow.AccessFlag);
-  template.keepHigh = KEPT_HIGH;
-  template.largeLow = large;
-  template.pageLow = large | DescriptorLow.TableOrPage;
-  template.refusal = undefined;
+  return {
+    attributes,
+    keepLow: DescriptorLow.NonSecure | DescriptorLow.NotGlobal | (valid ? 0 : DescriptorLow.AccessFlag),
+    keepHigh: KEPT_HIGH,
+    pageLow: large | DescriptorLow.TableOrPage,
+    largeLow: large,
+    setHigh: executeNever,
+    refusal: refusal(index, attributes),
+  };
+}
+
+/** Why attributes cannot be encoded. */
+function refusal(cacheIndex: number, attributes: MemoryAttributeBits): string | undefined {
+  if (cacheIndex < 0)
+    return 'exactly one of uncached, write-combining, write-through and writeback is needed';
+  const executableDevice = cacheIndex === 0 && (attributes & ExecuteProtect) === 0;
+  return executableDevice ? 'uncached (device) memory must be execute-protected' : undefined;
 }
 
 const KEPT_HIGH =
@@ -135,9 +139,8 @@ function dataAttributes(low: number): MemoryAttributeBits {
 export const EL2_FORMAT: EntryFormat = {
   ...COMMON,
 
-  encodeLeaf(attributes, template) {
-    encodeCommon(attributes, template);
-    template.setHigh = (attributes & ExecuteProtect) !== 0 ? DescriptorHigh.UserExecuteNever : 0;
+  leafTemplate(attributes) {
+    return template(attributes, (attributes & ExecuteProtect) !== 0 ? DescriptorHigh.UserExecuteNever : 0);
   },
 
   leafAttributes(low, high, inherited) {
@@ -158,12 +161,13 @@ export const EL2_FORMAT: EntryFormat = {
 export const EL1_FORMAT: EntryFormat = {
   ...COMMON,
 
-  encodeLeaf(attributes, template) {
-    encodeCommon(attributes, template);
+  leafTemplate(attributes) {
     const user = (attributes & (ExecuteProtect | OnlyUserExecuteNever)) !== 0;
     const privileged = (attributes & (ExecuteProtect | OnlyPrivilegedExecuteNever)) !== 0;
-    template.setHigh =
-      (user ? DescriptorHigh.UserExecuteNever : 0) | (privileged ? DescriptorHigh.PrivilegedExecuteNever : 0);
+    return template(
+      attributes,
+      (user ? DescriptorHigh.UserExecuteNever : 0) | (privileged ? DescriptorHigh.PrivilegedExecuteNever : 0),
+    );
   },
 
   leafAttributes(low, high, inherited) {

@@ -7,8 +7,9 @@ import type { TableMemory } from './table-memory.ts';
 export class FrameSource {
   readonly #allocator: PageAllocator;
   readonly #tables: TableMemory;
-  /** Addresses, as the allocator gave them, of the frames that the current operation took. */
+  /** Addresses, as the allocator gave them, of the frames that the current operation took: the first #count. */
   readonly #taken: Address[] = [];
+  #count = 0;
   /** Frames that could not be given back because the allocator has no releasePage. */
   readonly #spare: Address[] = [];
 
@@ -24,8 +25,8 @@ export class FrameSource {
    *   is no multiple of 4096, TableOutsideMemory if it lies outside the memory
    */
   take(isRoot: boolean): number {
-    const address = this.#spare.pop() ?? this.#ask(isRoot);
-    this.#taken.push(address);
+    const address = (this.#spare.length > 0 ? this.#spare.pop() : undefined) ?? this.#ask(isRoot);
+    this.#taken[this.#count++] = address;
     const frame = frameOf(address);
     if (frame === undefined) {
       throw new PageTableError(
@@ -40,12 +41,13 @@ export class FrameSource {
 
   /** The operation has succeeded: its frames stay in use. */
   commit(): void {
-    if (this.#taken.length > 0) this.#taken.length = 0;
+    this.#count = 0;
   }
 
   /** The operation has failed: clears its frames and gives them back, the latest first. */
   rollback(): void {
-    for (let address = this.#taken.pop(); address !== undefined; address = this.#taken.pop()) {
+    while (this.#count > 0) {
+      const address = this.#taken[--this.#count] as Address;
       const usable = this.#clear(address);
       if (this.#allocator.releasePage !== undefined) this.#allocator.releasePage(address);
       else if (usable) this.#spare.push(address);

@@ -1,17 +1,24 @@
-/** Words of saved content that are kept allocated between operations. */
+/** Words of saved content that stay allocated between operations. */
 const RETAINED_WORDS = 1 << 16;
 /** From this many words on, a block copy is cheaper than a loop. */
 const COPY_THRESHOLD = 64;
+
+/** Saved content: `length` words of an array from `start`, kept in the journal from `from`. */
+interface SavedRun {
+  words: Uint32Array;
+  start: number;
+  length: number;
+  from: number;
+}
 
 /**
  * What an operation has overwritten in tables that existed before it, so that it can be taken back. Tables that
  * the operation itself has created need no record.
  */
 export class UndoJournal {
-  /** Per record: the words, the first index, and how many were saved. */
-  readonly #targets: Uint32Array[] = [];
-  readonly #starts: number[] = [];
-  readonly #lengths: number[] = [];
+  /** Records of this and earlier operations; the first {@link #count} are in use. */
+  readonly #runs: SavedRun[] = [];
+  #count = 0;
   #saved = new Uint32Array(1024);
   #used = 0;
 
@@ -26,33 +33,39 @@ export class UndoJournal {
       saved.set(words.subarray(start, start + length), from);
     }
     this.#used = from + length;
-    this.#targets.push(words);
-    this.#starts.push(start);
-    this.#lengths.push(length);
+    this.#record(words, start, length, from);
   }
 
   /** Forgets everything: the operation has succeeded. */
   commit(): void {
+    if (this.#count === 0) return;
+    this.#count = 0;
     this.#used = 0;
-    if (this.#targets.length === 0) return;
-    this.#targets.length = 0;
-    this.#starts.length = 0;
-    this.#lengths.length = 0;
-    if (this.#saved.length > RETAINED_WORDS) this.#saved = new Uint32Array(1024);
+    if (this.#saved.length > RETAINED_WORDS) {
+      this.#saved = new Uint32Array(1024);
+      this.#runs.length = 0;
+    }
   }
 
   /** Restores everything, the latest change first. */
   rollback(): void {
-    let end = this.#used;
-    for (let record = this.#targets.length - 1; record >= 0; record--) {
-      const length = this.#lengths[record] as number;
-      (this.#targets[record] as Uint32Array).set(
-        this.#saved.subarray(end - length, end),
-        this.#starts[record],
-      );
-      end -= length;
+    for (let at = this.#count - 1; at >= 0; at--) {
+      const { words, start, length, from } = this.#runs[at] as SavedRun;
+      words.set(this.#saved.subarray(from, from + length), start);
     }
     this.commit();
+  }
+
+  #record(words: Uint32Array, start: number, length: number, from: number): void {
+    const run = this.#runs[this.#count++];
+    if (run === undefined) {
+      this.#runs.push({ words, start, length, from });
+      return;
+    }
+    run.words = words;
+    run.start = start;
+    run.length = length;
+    run.from = from;
   }
 
   #grow(needed: number): void {

@@ -1,26 +1,20 @@
 import type { MemoryAttributeBits } from '../memory-attributes.ts';
 
-/**
- * How the leaves of one operation are written: `entry = (old & keep) | set | address`. One object serves all
- * operations of a page table; {@link EntryFormat.encodeLeaf} fills it in.
- */
+/** How leaves with certain attributes are written: `entry = (old & keep) | set | address`. */
 export interface LeafTemplate {
+  readonly attributes: MemoryAttributeBits;
   /** Bits of the old low word that survive. */
-  keepLow: number;
+  readonly keepLow: number;
   /** Bits of the old high word that survive. */
-  keepHigh: number;
+  readonly keepHigh: number;
   /** Bits to set in the low word of a page (last level). */
-  pageLow: number;
+  readonly pageLow: number;
   /** Bits to set in the low word of a large page. */
-  largeLow: number;
+  readonly largeLow: number;
   /** Bits to set in the high word. */
-  setHigh: number;
+  readonly setHigh: number;
   /** Why these attributes cannot be encoded; undefined if they can. The error comes with the first leaf. */
-  refusal: string | undefined;
-}
-
-export function emptyTemplate(): LeafTemplate {
-  return { keepLow: 0, keepHigh: 0, pageLow: 0, largeLow: 0, setHigh: 0, refusal: undefined };
+  readonly refusal: string | undefined;
 }
 
 /** A column of the dump: a field of an entry. */
@@ -54,11 +48,11 @@ export interface EntryFormat {
   readonly levelNames: readonly string[];
   readonly fields: readonly EntryField[];
 
-  /** Writes into `template` how a leaf with these attributes is written. */
-  encodeLeaf(attributes: MemoryAttributeBits, template: LeafTemplate): void;
+  /** How leaves with these attributes are written. */
+  leafTemplate(attributes: MemoryAttributeBits): LeafTemplate;
   /**
    * The attributes of a present leaf together with what the tables above it forbid. The result may have
-   * {@link PRIVATE_ATTRIBUTES}, which encodeLeaf understands and no caller of the engine sees.
+   * {@link PRIVATE_ATTRIBUTES}, which leafTemplate understands and no caller of the engine sees.
    */
   leafAttributes(low: number, high: number, inherited: MemoryAttributeBits): MemoryAttributeBits;
   /** What a table entry forbids below it, as attributes. */

@@ -24,7 +24,7 @@ export function linkTable(format: EntryFormat, words: Uint32Array, at: number, f
 
 /**
  * Writes `entry = (old & keep) | (low, high)` into the entries from word `at` up to word `end`, the low word
- * growing by `step` from entry to entry, with carry.
+ * growing by `step` from entry to entry, with carry. Without bits to keep the old entries are not read.
  */
 export function fillEntries(
   words: Uint32Array,
@@ -38,6 +38,15 @@ export function fillEntries(
 ): void {
   let nextLow = low >>> 0;
   let nextHigh = high;
+  if ((keepLow | keepHigh) === 0) {
+    for (let word = at; word < end; word += 2) {
+      words[word] = nextLow;
+      words[word + 1] = nextHigh;
+      nextLow = (nextLow + step) >>> 0;
+      if (nextLow < step) nextHigh++;
+    }
+    return;
+  }
   for (let word = at; word < end; word += 2) {
     words[word] = ((words[word] as number) & keepLow) | nextLow;
     words[word + 1] = ((words[word + 1] as number) & keepHigh) | nextHigh;

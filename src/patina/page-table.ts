@@ -120,7 +120,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
     }
     const page = this.#editedPage(address, size);
     try {
-      this.#mapper.map(page, page + pageCount(size), attributes);
+      this.#mapper.map(page, pageCount(size), attributes);
     } catch (error) {
       this.#abandon();
       throw error;
@@ -135,7 +135,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
   unmapMemoryRegion(address: Address, size: Address): void {
     const page = this.#editedPage(address, size);
     try {
-      this.#unmapper.unmap(page, page + pageCount(size));
+      this.#unmapper.unmap(page, pageCount(size));
     } catch (error) {
       this.#abandon();
       throw error;
@@ -151,7 +151,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
    */
   queryMemoryRegion(address: Address, size: Address): MemoryAttributeBits {
     if (this.#isPlain(address, size)) {
-      return this.#query.query(address / FRAME_SIZE, (address + (size as number)) / FRAME_SIZE, false);
+      return this.#query.query(address / FRAME_SIZE, pageCount(size), false);
     }
     const start = toBigInt(address);
     const length = toBigInt(size, 'size');
@@ -244,7 +244,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
   }
 
   #queryUnusual(page: number, end: number): MemoryAttributeBits {
-    if (this.#space.signExtended) return this.#query.query(page, end, false);
+    if (this.#space.signExtended) return this.#query.query(page, end - page, false);
     const translated = 2 ** (this.#space.translatedBits - FRAME_SHIFT);
     if (page >= translated) {
       throw new PageTableError('NoMapping', `these tables do not translate ${hex(addressOfPage(page))}`);
@@ -256,7 +256,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
         `the range at ${hex(addressOfPage(page))} leaves the addresses that these tables translate`,
       );
     }
-    return this.#query.query(page, Math.min(end, translated), end > translated);
+    return this.#query.query(page, Math.min(end, translated) - page, end > translated);
   }
 
   #commit(): void {

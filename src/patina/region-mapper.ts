@@ -1,8 +1,9 @@
 import { addressOfPage, FRAME_SIZE, hex } from '../addresses.ts';
 import { PageTableError } from '../errors.ts';
 import { type MemoryAttributeBits, memoryAttributeNames } from '../memory-attributes.ts';
-import { emptyTemplate, type LeafTemplate, PRIVATE_ATTRIBUTES } from './entry-format.ts';
+import { type LeafTemplate, PRIVATE_ATTRIBUTES } from './entry-format.ts';
 import { addressHigh, addressLow, entryFrame, fillEntries, linkTable } from './entry-words.ts';
+import { NO_ENTRY, PageWalk } from './page-walk.ts';
 import type { TableContext } from './table-context.ts';
 import {
   ENTRIES,
@@ -20,6 +21,9 @@ const NOTHING_TO_DO = 0;
 const OLD_TABLE = 1;
 const NEW_TABLE = 2;
 
+/** Distinguishes cache types (bits 4:0) and read-protect, execute-protect and read-only (bits 13, 14, 17). */
+const TEMPLATE_SLOTS = 32;
+
 /**
  * Maps page runs to the frames of the same number. Large pages are used wherever a whole entry is covered; a
  * large page of which only a part is covered is split unless it has the attributes already.
@@ -28,20 +32,35 @@ const NEW_TABLE = 2;
  */
 export class RegionMapper {
   readonly #context: TableContext;
-  readonly #template: LeafTemplate = emptyTemplate();
-  readonly #splitTemplate: LeafTemplate = emptyTemplate();
-  #attributes: MemoryAttributeBits = 0;
+  readonly #walk: PageWalk;
+  /** Templates of attribute words used before, by a hash of the word. */
+  readonly #templates: (LeafTemplate | undefined)[] = new Array(TEMPLATE_SLOTS).fill(undefined);
+  /** What is being mapped. */
+  #template: LeafTemplate;
 
   constructor(context: TableContext) {
     this.#context = context;
+    this.#walk = new PageWalk(context);
+    this.#template = this.#templateFor(0);
   }
 
-  /** Maps the pages from `page` up to `end`. */
-  map(page: number, end: number, attributes: MemoryAttributeBits): void {
-    const { format, rootFrame, rootLevel, atomic } = this.#context;
-    this.#attributes = attributes;
-    format.encodeLeaf(attributes & ~PRIVATE_ATTRIBUTES, this.#template);
-    this.#mapTable(rootFrame, rootLevel, page, end, atomic);
+  /** Maps `count` pages from `page` on. */
+  map(page: number, count: number, attributes: MemoryAttributeBits): void {
+    const template = this.#templateFor(attributes & ~PRIVATE_ATTRIBUTES);
+    if (count === 1 && template.refusal === undefined) {
+      const at = this.#walk.find(page);
+      if (at !== NO_ENTRY) {
+        // Nothing can fail behind this single store, so it needs no journal.
+        const words = this.#walk.words;
+        words[at] = ((words[at] as number) & template.keepLow) | template.pageLow | addressLow(page);
+        words[at + 1] =
+          ((words[at + 1] as number) & template.keepHigh) | template.setHigh | addressHigh(page);
+        return;
+      }
+    }
+    this.#template = template;
+    const { rootFrame, rootLevel, atomic } = this.#context;
+    this.#mapTable(rootFrame, rootLevel, page, page + count, atomic);
   }
 
   /**
@@ -56,10 +75,10 @@ export class RegionMapper {
     const firstFrame = firstEntryPage(entryFrame(format, low, high), level);
     const child = frames.take(false);
     this.#link(words, at, child, guarded);
-    format.encodeLeaf(attributes, this.#splitTemplate);
-    if (this.#splitTemplate.refusal !== undefined) throw refused(this.#splitTemplate, attributes, page);
+    const template = format.leafTemplate(attributes);
+    if (template.refusal !== undefined) throw refused(template, page);
     const start = tables.locate(child);
-    this.#fill(this.#splitTemplate, tables.words, start, level - 1, 0, ENTRIES, firstFrame);
+    this.#fill(template, tables.words, start, level - 1, 0, ENTRIES, firstFrame);
   }
 
   /** Maps a run of pages that lies within one table, going down as long as it lies within one entry. */
@@ -118,6 +137,15 @@ export class RegionMapper {
     }
   }
 
+  #templateFor(attributes: MemoryAttributeBits): LeafTemplate {
+    const slot = (attributes ^ (attributes >>> 13)) & (TEMPLATE_SLOTS - 1);
+    const known = this.#templates[slot];
+    if (known !== undefined && known.attributes === attributes) return known;
+    const template = this.#context.format.leafTemplate(attributes);
+    this.#templates[slot] = template;
+    return template;
+  }
+
   /** Makes an entry of which a part is to be mapped lead to a table. */
   #enter(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): Below {
     const { format, frames } = this.#context;
@@ -127,7 +155,8 @@ export class RegionMapper {
       return NEW_TABLE;
     }
     if (level > HIGHEST_LEAF_LEVEL || (low & format.leafMask) !== format.leafValue) return OLD_TABLE;
-    if (format.leafAttributes(low, words[at + 1] as number, 0) === this.#attributes) return NOTHING_TO_DO;
+    if (format.leafAttributes(low, words[at + 1] as number, 0) === this.#template.attributes)
+      return NOTHING_TO_DO;
     this.split(words, at, level, page, guarded);
     return NEW_TABLE;
   }
@@ -148,7 +177,7 @@ export class RegionMapper {
     guarded: boolean,
   ): void {
     const template = this.#template;
-    if (template.refusal !== undefined) throw refused(template, this.#attributes, page);
+    if (template.refusal !== undefined) throw refused(template, page);
     const index = entryIndex(page, level);
     if (guarded) {
       this.#context.journal.save(words, start + index * WORDS_PER_ENTRY, count * WORDS_PER_ENTRY);
@@ -180,10 +209,10 @@ export class RegionMapper {
   }
 }
 
-function refused(template: LeafTemplate, attributes: MemoryAttributeBits, page: number): PageTableError {
+function refused({ attributes, refusal }: LeafTemplate, page: number): PageTableError {
   const names = memoryAttributeNames(attributes).join(', ') || 'none';
   return new PageTableError(
     'IncompatibleMemoryAttributes',
-    `page ${hex(addressOfPage(page))} cannot have the attributes ${hex(attributes)} (${names}): ${template.refusal}`,
+    `page ${hex(addressOfPage(page))} cannot have the attributes ${hex(attributes)} (${names}): ${refusal}`,
   );
 }

@@ -3,6 +3,7 @@ import { PageTableError } from '../errors.ts';
 import type { MemoryAttributeBits } from '../memory-attributes.ts';
 import { PRIVATE_ATTRIBUTES } from './entry-format.ts';
 import { entryFrame } from './entry-words.ts';
+import { NO_ENTRY, PageWalk } from './page-walk.ts';
 import type { TableContext } from './table-context.ts';
 import { entryIndex, HIGHEST_LEAF_LEVEL, nextEntryPage, WORDS_PER_ENTRY } from './table-geometry.ts';
 
@@ -15,24 +16,36 @@ const MAPPED = 2;
 /** Asks page runs for the attributes that all their pages share. */
 export class RegionQuery {
   readonly #context: TableContext;
+  readonly #walk: PageWalk;
   #seen: Seen = NOTHING;
   #attributes: MemoryAttributeBits = 0;
 
   constructor(context: TableContext) {
     this.#context = context;
+    this.#walk = new PageWalk(context);
   }
 
   /**
-   * The attributes of the pages from `page` up to `end`.
-   * @param unmappedBehind whether the range goes on behind `end` with addresses that these tables do not translate
+   * The attributes of `count` pages from `page` on.
+   * @param unmappedBehind whether the range goes on behind them with addresses that these tables do not translate
    * @throws PageTableError NoMapping if no page is mapped, InconsistentMappingAcrossRange if only some are,
    *   NonUniformMemoryAttributes if they differ, TableOutsideMemory
    */
-  query(page: number, end: number, unmappedBehind: boolean): MemoryAttributeBits {
-    const { rootFrame, rootLevel } = this.#context;
+  query(page: number, count: number, unmappedBehind: boolean): MemoryAttributeBits {
+    const { format, rootFrame, rootLevel } = this.#context;
+    if (count === 1 && !unmappedBehind) {
+      const walk = this.#walk;
+      const at = walk.find(page);
+      const low = at === NO_ENTRY ? 0 : (walk.words[at] as number);
+      if ((low & format.present) !== 0) {
+        const inherited = format.tableRestrictions(walk.commonLow, walk.anyHigh);
+        const high = walk.words[at + 1] as number;
+        return format.leafAttributes(low, high, inherited) & ~PRIVATE_ATTRIBUTES;
+      }
+    }
     this.#seen = NOTHING;
-    this.#queryTable(rootFrame, rootLevel, page, end, 0);
-    if (unmappedBehind) this.#see(0, 0, 0, end);
+    this.#queryTable(rootFrame, rootLevel, page, page + count, 0);
+    if (unmappedBehind) this.#see(0, 0, 0, page + count);
     if ((this.#seen as Seen) !== MAPPED) {
       throw new PageTableError('NoMapping', `nothing is mapped from ${hex(addressOfPage(page))} on`);
     }

@@ -1,4 +1,5 @@
 import { entryFrame } from './entry-words.ts';
+import { NO_ENTRY, PageWalk } from './page-walk.ts';
 import type { RegionMapper } from './region-mapper.ts';
 import type { TableContext } from './table-context.ts';
 import {
@@ -16,16 +17,30 @@ import {
 export class RegionUnmapper {
   readonly #context: TableContext;
   readonly #mapper: RegionMapper;
+  readonly #walk: PageWalk;
 
   constructor(context: TableContext, mapper: RegionMapper) {
     this.#context = context;
     this.#mapper = mapper;
+    this.#walk = new PageWalk(context);
   }
 
-  /** Unmaps the pages from `page` up to `end`. */
-  unmap(page: number, end: number): void {
-    const { rootFrame, rootLevel, atomic } = this.#context;
-    this.#unmapTable(rootFrame, rootLevel, page, end, atomic);
+  /** Unmaps `count` pages from `page` on. */
+  unmap(page: number, count: number): void {
+    const { format, rootFrame, rootLevel, atomic } = this.#context;
+    if (count === 1) {
+      const at = this.#walk.find(page);
+      if (at !== NO_ENTRY) {
+        // Nothing can fail behind this single store, so it needs no journal.
+        const words = this.#walk.words;
+        if (((words[at] as number) & format.present) !== 0) {
+          words[at] = 0;
+          words[at + 1] = 0;
+        }
+        return;
+      }
+    }
+    this.#unmapTable(rootFrame, rootLevel, page, page + count, atomic);
   }
 
   #unmapTable(frame: number, level: number, firstPage: number, end: number, guarded: boolean): void {

@@ -9,7 +9,7 @@ const { ExecuteProtect, ReadOnly, ReadProtect, Supervisor } = MemoryAttributes;
  * cleared, cache attributes are ignored (MTRRs decide), and read-protect is P = 0 with the address kept.
  * @param supervisorAttribute whether the Supervisor attribute clears U/S; otherwise U/S is always set
  */
-export function x64EntryFormat(supervisorAttribute: boolean): EntryFormat {
+function x64EntryFormat(supervisorAttribute: boolean): EntryFormat {
   const supervisorBit = supervisorAttribute ? Supervisor : 0;
 
   function restrictions(low: number, high: number): number {
@@ -47,21 +47,29 @@ export function x64EntryFormat(supervisorAttribute: boolean): EntryFormat {
       { name: 'P', bits: [0, 0] },
     ],
 
-    encodeLeaf(attributes, template) {
+    leafTemplate(attributes) {
       const present = (attributes & ReadProtect) === 0;
       const page =
         (present ? EntryLow.Present : 0) |
         ((attributes & ReadOnly) === 0 ? EntryLow.Writable : 0) |
         ((attributes & supervisorBit) === 0 ? EntryLow.User : 0);
-      template.keepLow = EntryLow.Accessed | EntryLow.Dirty;
-      template.keepHigh = 0;
-      template.pageLow = page;
-      template.largeLow = present ? page | EntryLow.PageSize : page;
-      template.setHigh = (attributes & ExecuteProtect) !== 0 ? EntryHigh.ExecuteDisable : 0;
-      template.refusal = undefined;
+      return {
+        attributes,
+        keepLow: EntryLow.Accessed | EntryLow.Dirty,
+        keepHigh: 0,
+        pageLow: page,
+        largeLow: present ? page | EntryLow.PageSize : page,
+        setHigh: (attributes & ExecuteProtect) !== 0 ? EntryHigh.ExecuteDisable : 0,
+        refusal: undefined,
+      };
     },
 
     leafAttributes: (low, high, inherited) => restrictions(low, high) | inherited,
     tableRestrictions: restrictions,
   };
 }
+
+/** With the Supervisor attribute ignored. */
+export const X64_FORMAT = x64EntryFormat(false);
+/** With the Supervisor attribute honoured. */
+export const X64_SUPERVISOR_FORMAT = x64EntryFormat(true);

@@ -4,7 +4,7 @@ import { type AddressSpace, checkBelowReserved, checkWholePages } from '../patin
 import { type PageTableOptions, type PagingScheme, PatinaPageTable } from '../patina/page-table.ts';
 import { PagingType } from '../patina/paging-type.ts';
 import type { X64Registers } from '../registers.ts';
-import { x64EntryFormat } from './x64-entry-format.ts';
+import { X64_FORMAT, X64_SUPERVISOR_FORMAT } from './x64-entry-format.ts';
 
 export interface X64PageTableOptions extends PageTableOptions {
   /**
@@ -99,7 +99,7 @@ export class X64PageTable extends PatinaPageTable<X64Registers> {
 function scheme(pagingType: PagingType, supervisorAttribute: boolean): PagingScheme {
   const fiveLevels = pagingType === PagingType.Paging5Level;
   return {
-    format: x64EntryFormat(supervisorAttribute),
+    format: supervisorAttribute ? X64_SUPERVISOR_FORMAT : X64_FORMAT,
     space: fiveLevels ? FIVE_LEVELS : FOUR_LEVELS,
     levels: fiveLevels ? 5 : 4,
   };
