@@ -3,7 +3,7 @@ import type { AArch64Registers } from '../src/registers.ts';
 import type { Erratum } from './errata.ts';
 
 const MACHINE = 'qemu-aarch64';
-const TEST = 'qemu/qemu-aarch64-errata.test.ts';
+const TEST = 'test/machines/errata.test.ts';
 
 /** Known deviations of QEMU's AArch64 TCG in what it makes of tables and TCR. */
 export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [

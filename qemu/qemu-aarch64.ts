@@ -31,14 +31,11 @@ function capabilitiesOf(version: string): Capabilities {
     architecture: 'aarch64',
     version,
     observes: KNOWN_ALL,
-    features: ['EL1&0', 'EL2', '4K', '16K', '64K', 'LVA', 'LPA', 'LPA2', 'HAFDBS', 'E0PD', 'TBI'],
+    features: ['EL2', 'IPS', 'HPDS', 'HAFDBS', 'E0PD', 'TBI'],
     limits: [
       'the physical address and the memory type come from PAR_EL1 of an AT beside the access; in its RAM a data tag confirms the address',
       'a fetch from a frame of the image is made only where its content is harmless to execute',
-      'PAR_EL1.SH is as in the descriptor, also for Device and non-cacheable memory',
-      'a level 0 block descriptor is accepted without LPA2',
-      'low output address bits of a misaligned block are ignored',
-      'the contiguous bit is not checked',
+      'whether runs of contiguous entries agree is not checked',
       'EL3, EL2 with E2H, and stage 2 are not supported yet',
     ],
   };

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GuestImage, Machine, MachineOptions, MachineProvider } from '../../harness/machine.ts';
+import { describeAArch64Contract } from './aarch64-contract.ts';
 import { describeX64Contract } from './x64-contract.ts';
 
 /** What a case of the contract works with. */
@@ -45,6 +46,7 @@ export function describeMachineContract(provider: MachineProvider): void {
       },
     };
     if (provider.architecture === 'x64') describeX64Contract(subject);
+    else describeAArch64Contract(subject);
   });
 }
 

@@ -7,6 +7,7 @@ import { verify } from '../../harness/verify.ts';
 import { MemoryAttributes } from '../../src/memory-attributes.ts';
 import type { Registers } from '../../src/registers.ts';
 import { newAArch64, newX64, TABLES_BASE, tableMemory } from '../support/page-tables.ts';
+import { Bit, HandmadeTables, Index, Tcr } from './aarch64-tables.ts';
 
 /** Tables that provoke each deviation, by rule. */
 const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
@@ -25,7 +26,18 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     table.mapMemoryRegion(0x20_0000, 0x1000, device);
     return captureOf(memory, table.registers());
   },
+  'level-0-block-accepted': () => {
+    const { memory, registers } = new HandmadeTables().map(0n, 0n, WRITE_BACK, 0);
+    return captureOf(memory, registers);
+  },
+  'hierarchical-disable-without-hpds': () => {
+    const image = new HandmadeTables({ cpu: 'cortex-a72', outputBits: 44, tcr: Tcr.HPD0 });
+    const { memory, registers } = image.map(0x5000n, 0x5000n, WRITE_BACK, 3, Bit.ReadOnlyTable);
+    return captureOf(memory, registers);
+  },
 };
+
+const WRITE_BACK = Index.WriteBack | Bit.InnerShareable | Bit.AF;
 
 function setInEveryLeaf(memory: CaptureInput['memory'], bits: bigint, frameAddress: bigint): void {
   for (let address = TABLES_BASE; memory.readEntry(address) !== undefined; address += 8) {

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { errataOf, outcomeAt } from '../../harness/errata.ts';
 import type { GuestImage, Machine, Observations } from '../../harness/machine.ts';
+import { FAULT_COLUMNS, type FaultColumns } from '../../harness/verdict.ts';
 import {
   ACCESS_NAMES,
   type Access,
@@ -13,7 +14,7 @@ import { Known, OutcomeList } from '../../src/outcome-list.ts';
 
 /** What the architecture says about an access. */
 export type Expected =
-  | { readonly physical: bigint }
+  | { readonly physical: bigint /** As in OutcomeList. */; readonly memoryType?: number }
   | { readonly fault: number; readonly faultAddress: bigint };
 
 /** An access and what is expected of it. */
@@ -79,8 +80,9 @@ export async function expectOutcomes(
     if (remarks.get(index) === undefined)
       expect(missing, `${name}: columns without an answer or a remark`).toBe(0);
     else expect(missing & ~REMARKABLE, `${name}: columns missing beside what remarks are for`).toBe(0);
-    expect(describeOutcome(observed, asked & observed.known), name).toEqual(
-      describeOutcome(predicted, asked & observed.known),
+    const columns = FAULT_COLUMNS[image.registers.architecture];
+    expect(describeOutcome(observed, asked & observed.known, columns), name).toEqual(
+      describeOutcome(predicted, asked & observed.known, columns),
     );
   });
 }
@@ -93,6 +95,10 @@ function expectedOutcome(expected: Expected) {
   if ('physical' in expected) {
     outcomes.known[0] = Known.Completion | Known.PhysicalAddress;
     outcomes.physicalAddress[0] = Number(expected.physical);
+    if (expected.memoryType !== undefined) {
+      outcomes.known[0] |= Known.MemoryType | Known.Shareability;
+      outcomes.memoryType[0] = expected.memoryType;
+    }
   } else {
     outcomes.known[0] = KNOWN_OF_FAULT;
     outcomes.fault[0] = expected.fault;
@@ -101,13 +107,18 @@ function expectedOutcome(expected: Expected) {
   return outcomeAt(outcomes, 0);
 }
 
-/** The columns of an x64 outcome in `known`, readable in a failure's message. */
-function describeOutcome(outcome: ReturnType<typeof outcomeAt>, known: number) {
+/** The columns of an outcome in `known`, readable in a failure's message. */
+function describeOutcome(outcome: ReturnType<typeof outcomeAt>, known: number, columns: FaultColumns) {
+  const masked = (column: number, mask: number) =>
+    (known & column) !== 0 ? hex((outcome.fault & mask) >>> 0) : undefined;
   return {
     completes: (known & Known.Completion) !== 0 ? outcome.fault === 0 : undefined,
-    vector: (known & Known.FaultClass) !== 0 ? outcome.fault >>> 24 : undefined,
-    errorCode: (known & Known.FaultStatus) !== 0 ? hex(outcome.fault & 0xff_ffff) : undefined,
+    faultClass: masked(Known.FaultClass, columns.classMask),
+    faultStatus: masked(Known.FaultStatus, columns.statusMask),
+    syndrome: masked(Known.Syndrome, columns.syndromeMask),
     faultAddress: (known & Known.FaultAddress) !== 0 ? hex(outcome.faultAddress) : undefined,
     physical: (known & Known.PhysicalAddress) !== 0 ? outcome.physicalAddress : undefined,
+    memoryType: (known & Known.MemoryType) !== 0 ? hex(outcome.memoryType & 0xff) : undefined,
+    shareability: (known & Known.Shareability) !== 0 ? outcome.memoryType >> 8 : undefined,
   };
 }
