@@ -84,7 +84,7 @@ class QemuX64 implements Machine {
       await guest.close();
       throw cause;
     }
-    const frames = new X64Frames(guest.ram, image.memory);
+    const frames = new X64Frames(guest.ram, image.memory, installation.tableFrames);
     this.#loaded = { guest, frames, batch: new X64Batch(installation.protectionKeys), image };
   }
 
@@ -99,7 +99,7 @@ class QemuX64 implements Machine {
   }
 
   async readBack(): Promise<PhysicalMemory> {
-    const { guest, image } = this.#current();
+    const { guest, frames, image } = this.#current();
     const copy = new PhysicalMemory();
     for (const range of image.memory.ranges) {
       copy.addRange(
@@ -108,6 +108,7 @@ class QemuX64 implements Machine {
       );
     }
     guest.ram.readMemory(copy);
+    frames.removeTags(copy);
     const root = copy.frameWords(guest.installation.topLevelFrame) as Uint32Array;
     const accessed = guest.accessedTopLevelEntries();
     for (let slot = 0; slot < accessed.length; slot++) {

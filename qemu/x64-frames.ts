@@ -23,15 +23,18 @@ export interface ImageSlot {
 export class X64Frames {
   readonly #ram: GuestRam;
   readonly #image: PhysicalMemory;
+  readonly #tableFrames: ReadonlySet<number>;
   readonly #frameCount: number;
   readonly #tagged = new Set<number>();
   readonly #readSlots = new Map<number, ImageSlot>();
   readonly #executeSlots = new Map<number, ImageSlot | undefined>();
   #lastTagged = -1;
 
-  constructor(ram: GuestRam, image: PhysicalMemory) {
+  /** @param tableFrames the frames of the image that tables point to */
+  constructor(ram: GuestRam, image: PhysicalMemory, tableFrames: ReadonlySet<number>) {
     this.#ram = ram;
     this.#image = image;
+    this.#tableFrames = tableFrames;
     this.#frameCount = ram.size / FRAME_SIZE;
   }
 
@@ -40,9 +43,14 @@ export class X64Frames {
     return frame < this.#frameCount;
   }
 
-  /** Whether the frame belongs to the image, which is never changed. */
+  /**
+   * Whether the frame holds something of the image, which is never changed: a table, or anything but zeros.
+   * What else lies in the image's ranges is ordinary memory.
+   */
   isImage(frame: number): boolean {
-    return frame < this.#frameCount && this.#image.rangeHolding(frame) !== undefined;
+    if (frame < 0 || frame >= this.#frameCount) return false;
+    const words = this.#image.frameWords(frame);
+    return words !== undefined && (this.#tableFrames.has(frame) || !isZero(words));
   }
 
   isTagged(frame: number): boolean {
@@ -70,6 +78,11 @@ export class X64Frames {
   forget(firstFrame: number, count: number): void {
     for (let frame = firstFrame; frame < firstFrame + count; frame++) this.#tagged.delete(frame);
     this.#lastTagged = -1;
+  }
+
+  /** Takes the tags out of a copy of the image. */
+  removeTags(copy: PhysicalMemory): void {
+    for (const frame of this.#tagged) copy.frameWords(frame)?.fill(0);
   }
 
   /** A slot of an image frame for an access, or undefined if the access is safe in none. */
@@ -114,6 +127,11 @@ export class X64Frames {
     }
     return true;
   }
+}
+
+function isZero(words: Uint32Array): boolean {
+  for (const word of words) if (word !== 0) return false;
+  return true;
 }
 
 /** Whether two entries are the same but for what the processor sets. */

@@ -44,15 +44,17 @@ export function addressOfSlot(slot: number, levels: PagingLevels): bigint {
  * Chooses places for the stub: physical memory that the image does not have, and top-level entries that are
  * not present as long as there are any. Slot 0 is never taken: `reset` runs there.
  * @param topLevel the 1024 words of the top-level table
+ * @param missingTables frames outside the image that tables point to: no stub may lie there
  * @returns undefined if the image leaves no room below 4 GiB
  */
 export function choosePlacements(
   memory: PhysicalMemory,
   topLevel: Uint32Array,
   levels: PagingLevels,
+  missingTables: ReadonlySet<number>,
 ): readonly Placement[] | undefined {
   const slots = slotsByPreference(topLevel);
-  const regions = freeRegions(memory, PLACEMENTS);
+  const regions = freeRegions(memory, PLACEMENTS, missingTables);
   if (regions.length < PLACEMENTS) return undefined;
   return regions.map((region, index) => {
     const slot = slots[index] as number;
@@ -66,13 +68,21 @@ function slotsByPreference(topLevel: Uint32Array): number[] {
   return Array.from({ length: 511 }, (_, index) => 511 - index).sort((a, b) => cost(a) - cost(b));
 }
 
-function freeRegions(memory: PhysicalMemory, wanted: number): number[] {
+function freeRegions(memory: PhysicalMemory, wanted: number, missingTables: ReadonlySet<number>): number[] {
+  const obstacles = new Set(
+    [...missingTables].map((frame) => Math.floor((frame * FRAME_SIZE) / STUB_REGION_ALIGNMENT)),
+  );
   const regions: number[] = [];
   let candidate = STUB_REGION_ALIGNMENT;
   const take = (end: number) => {
-    for (; regions.length < wanted && candidate + STUB_REGION_BYTES <= Math.min(end, REGION_LIMIT); ) {
-      regions.push(candidate);
-      candidate += STUB_REGION_BYTES;
+    while (regions.length < wanted && candidate + STUB_REGION_BYTES <= Math.min(end, REGION_LIMIT)) {
+      const unit = candidate / STUB_REGION_ALIGNMENT;
+      if (obstacles.has(unit) || obstacles.has(unit + 1)) {
+        candidate += STUB_REGION_ALIGNMENT;
+      } else {
+        regions.push(candidate);
+        candidate += STUB_REGION_BYTES;
+      }
     }
   };
   for (const range of memory.ranges) {

@@ -2,6 +2,7 @@ import { hex } from '../../src/addresses.ts';
 import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import { DEFAULT_PAT, type X64Registers } from '../../src/registers.ts';
 import { choosePlacements, type PagingLevels, type Placement } from './placement.ts';
+import { findTableFrames } from './table-frames.ts';
 
 // Control registers SDM Vol. 3A §2.5, IA32_EFER §2.2.1.
 const CR0_PE = 1n << 0n;
@@ -41,6 +42,8 @@ export interface X64StubPlan {
   readonly topLevelFrame: number;
   /** The top-level table under test as it was loaded. */
   readonly topLevel: Uint32Array;
+  /** Frames of the image that tables point to. */
+  readonly tableFrames: ReadonlySet<number>;
   readonly placements: readonly Placement[];
 }
 
@@ -61,7 +64,8 @@ export function planX64Stub(registers: X64Registers, memory: PhysicalMemory): X6
   if (topLevel === undefined) {
     throw new RangeError(`CR3 ${hex(cr3)} leads to memory that the image does not have`);
   }
-  const placements = choosePlacements(memory, topLevel, levels);
+  const tables = findTableFrames(memory, topLevelFrame, levels);
+  const placements = choosePlacements(memory, topLevel, levels, tables.missing);
   if (placements === undefined) {
     throw new RangeError('the image leaves no room below 4 GiB for the probe stub');
   }
@@ -75,6 +79,7 @@ export function planX64Stub(registers: X64Registers, memory: PhysicalMemory): X6
     protectionKeys: (cr4 & CR4_PKE) !== 0n,
     topLevelFrame,
     topLevel: topLevel.slice(),
+    tableFrames: tables.present,
     placements,
   };
 }
