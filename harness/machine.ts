@@ -94,3 +94,11 @@ export class MachineError extends Error {
     this.machine = machine;
   }
 }
+
+/** Whatever a machine threw, as a {@link MachineError}: what it did not foresee is a failure of its own. */
+export function machineErrorOf(machine: string, error: unknown): MachineError {
+  if (error instanceof MachineError) return error;
+  return new MachineError(machine, 'failed', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}

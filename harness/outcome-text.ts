@@ -9,6 +9,8 @@ import type { ReportedOutcome } from './report.ts';
 
 /** How an architecture's columns are put into words. */
 interface Wording {
+  /** The register that holds the address of a fault. */
+  readonly faultAddress: string;
   fault(fault: number): string;
   /** For machines that know the class of a fault but not its status. */
   faultClass(fault: number): string;
@@ -17,11 +19,13 @@ interface Wording {
 
 const WORDINGS: Readonly<Record<Architecture, Wording>> = {
   x64: {
+    faultAddress: 'CR2',
     fault: describeX64Fault,
     faultClass: (fault) => describeX64Fault(fault).replace(/ error code.*/, ''),
     memoryType: x64MemoryTypeName,
   },
   aarch64: {
+    faultAddress: 'FAR',
     fault: describeAArch64Fault,
     faultClass: (fault) => decodeAArch64Fault(fault).kind,
     memoryType: aarch64MemoryTypeName,
@@ -74,6 +78,6 @@ function reportFault(
     completes: false,
     ...(hasStatus && { fault: hex(fault) }),
     ...(address !== undefined && { faultAddress: address }),
-    text: `faults: ${name}`,
+    text: `faults: ${name}${address === undefined ? '' : `, ${wording.faultAddress} ${address}`}`,
   };
 }

@@ -2,8 +2,9 @@ import { type Erratum, errataOf } from './errata.ts';
 import {
   type GuestImage,
   type Machine,
-  MachineError,
+  type MachineError,
   type MachineProvider,
+  machineErrorOf,
   type Observations,
 } from './machine.ts';
 import { type MachineReport, NO_COLUMNS, type TableChanges } from './report.ts';
@@ -125,10 +126,7 @@ export class MachineRun {
     try {
       return await action();
     } catch (error) {
-      this.#trouble =
-        error instanceof MachineError
-          ? error
-          : new MachineError(this.name, 'failed', (error as Error).message, { cause: error });
+      this.#trouble = machineErrorOf(this.name, error);
       return undefined;
     }
   }

@@ -2,9 +2,10 @@ import type { Erratum } from './errata.ts';
 import { Declaration } from './expectation-declaration.ts';
 import { loadHarmlessFetchSlot } from './fetch-slots.ts';
 import type { VerificationInput } from './inputs/types.ts';
+import { runStarts } from './leaf-runs.ts';
 import { VERSION } from './package.ts';
 import { accessesPerPoint, type PlanSubject, planChunk } from './plan.ts';
-import { type Coverage, estimatePoints, fixedEdges, pointBatches } from './plan-points.ts';
+import { type Coverage, estimatePoints, fixedEdges, type LeafCoverage, pointBatches } from './plan-points.ts';
 import type { Report } from './report.ts';
 import { understand } from './understand.ts';
 import { MismatchLog } from './verdict-log.ts';
@@ -77,7 +78,12 @@ async function verifyWith(
 
   const coverage = options.coverage ?? 'leaves';
   const edges = fixedEdges(translated, declaration?.regions ?? []);
-  const leafCoverage = { leaves, deadEnds: understood.deadEnds(), coverage };
+  const leafCoverage: LeafCoverage = {
+    leaves,
+    deadEnds: understood.deadEnds(),
+    coverage,
+    ...(coverage === 'edges' && { isSeam: runStarts(leaves, walker, privileges) }),
+  };
   const total = estimatePoints(leafCoverage, edges) * accessesPerPoint(privileges);
   let done = 0;
   const parts = partsOf(pointBatches(leafCoverage, edges, POINTS_PER_CHUNK), subject, declaration);

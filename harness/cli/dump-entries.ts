@@ -5,7 +5,7 @@ import { SequentialAllocator } from '../../src/memory/sequential-allocator.ts';
 import { X64PageTable } from '../../src/x64/x64-page-table.ts';
 import { InputError } from '../inputs/input-error.ts';
 import type { VerificationInput } from '../inputs/types.ts';
-import type { LeafRun } from './leaf-runs.ts';
+import type { LeafRun } from '../leaf-runs.ts';
 
 /**
  * Every entry that is not zero on the way to the runs (or to the pages, if any are given), bit by bit.

@@ -2,11 +2,11 @@ import { addressOfPage, FRAME_SIZE, hex } from '../../src/addresses.ts';
 import { permissionText } from '../../src/permissions.ts';
 import type { Architecture } from '../../src/registers.ts';
 import { loadInput } from '../inputs/load-input.ts';
+import { type LeafRun, leafRuns } from '../leaf-runs.ts';
 import { memoryTypeText } from '../outcome-text.ts';
 import { understand } from '../understand.ts';
 import { addressArgument } from './address-argument.ts';
 import { type CliIo, ExitStatus } from './io.ts';
-import { type LeafRun, leafRuns } from './leaf-runs.ts';
 
 export interface DumpCliOptions {
   readonly tables?: string;

@@ -1,5 +1,5 @@
 import type { OutcomeList } from '../../src/outcome-list.ts';
-import { type GuestImage, type Machine, MachineError, type ProbeList } from '../machine.ts';
+import { type GuestImage, type Machine, machineErrorOf, type ProbeList } from '../machine.ts';
 import type { MachineCandidate } from '../verify-run.ts';
 
 /** What one machine says, or why it says nothing. */
@@ -26,9 +26,9 @@ export async function askMachines(
   signal.throwIfAborted();
   return answers.map((answer, index) => {
     if (answer.status === 'fulfilled') return answer.value;
-    const { reason: error }: { reason: unknown } = answer;
-    if (!(error instanceof MachineError) || required) throw error;
     const name = candidates[index]?.name ?? '';
+    const error = machineErrorOf(name, answer.reason);
+    if (required) throw error;
     return { title: name, reason: `${error.code}: ${error.message.replace(`${name}: `, '')}` };
   });
 }

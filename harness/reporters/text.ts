@@ -100,10 +100,10 @@ function verdictLine({ verdict, mismatches, mismatchesOmitted, machines }: Repor
       const count = mismatches.length + mismatchesOmitted;
       return paint('red', `mismatch: ${number.format(count)} ${count === 1 ? 'difference' : 'differences'}`);
     }
-    case 'incomplete':
-      return paint(
-        'red',
-        'incomplete: nothing is proven, because not every machine that started has answered',
-      );
+    case 'incomplete': {
+      const failed = machines.filter(({ status }) => status === 'failed').map(({ name }) => name);
+      const why = failed.length === 0 ? 'no machine ran' : `${failed.join(', ')} broke off`;
+      return paint('red', `incomplete: nothing differs, but ${why}`);
+    }
   }
 }

@@ -1,9 +1,9 @@
-import { Access, AccessList, type Privilege } from '../../src/access-list.ts';
-import { FRAME_SIZE } from '../../src/addresses.ts';
-import type { LeafList } from '../../src/leaf-list.ts';
-import { OutcomeList } from '../../src/outcome-list.ts';
-import { type PermissionMask, permissionBit } from '../../src/permissions.ts';
-import type { Predictor } from '../plan.ts';
+import { Access, AccessList, type Privilege } from '../src/access-list.ts';
+import { FRAME_SIZE } from '../src/addresses.ts';
+import type { LeafList } from '../src/leaf-list.ts';
+import { OutcomeList } from '../src/outcome-list.ts';
+import { type PermissionMask, permissionBit } from '../src/permissions.ts';
+import type { Predictor } from './plan.ts';
 
 /** Leaves that follow each other in virtual and in physical memory and allow the same. */
 export interface LeafRun {
@@ -101,4 +101,15 @@ function continues(run: LeafRun, next: LeafRun): boolean {
     next.permissions === run.permissions &&
     next.memoryType === run.memoryType
   );
+}
+
+/** Whether a run begins at a leaf (given by its index), even one that follows its predecessor without a gap. */
+export function runStarts(
+  leaves: LeafList,
+  predictor: Predictor,
+  privileges: readonly Privilege[],
+): (index: number) => boolean {
+  const starts = new Set<number>();
+  for (const { firstPage } of leafRuns(leaves, predictor, privileges)) starts.add(firstPage);
+  return (index) => starts.has(leaves.pageNumber[index] as number);
 }
