@@ -4,13 +4,13 @@
  * `npm start -- my-layout.yaml …`: the same with the user's own input and any option of `mmucheck verify`.
  */
 import { readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { bootstrap } from './bootstrap/bootstrap.mjs';
 import { ROOT, runMain, runNode, StepError, say } from './bootstrap/step.mjs';
 
 const MMUCHECK = join(ROOT, 'bin', 'mmucheck.js');
-const AN_INPUT = /\.(ya?ml|json|core|core\.gz)$/;
-const A_REGISTERS_FILE = /\.regs\.json$/;
+const LAYOUT = '.yaml';
+const CAPTURE = '.core.gz';
 
 await runMain(async () => {
   await bootstrap({ machines: true });
@@ -20,35 +20,45 @@ await runMain(async () => {
 
 /** @returns {number} the highest exit status */
 function verifyExamples() {
-  const examples = exampleInputs();
-  if (examples.length === 0) throw new StepError('examples/ holds no layout and no capture');
+  const runs = exampleRuns();
+  if (runs.length === 0) throw new StepError('examples/ holds no layout and no capture');
   let failed = 0;
   let status = 0;
-  for (const example of examples) {
-    say(`verify ${relative(ROOT, example)}`);
-    const result = runNode([MMUCHECK, 'verify', example], { inPackage: true });
+  for (const args of runs) {
+    say(`verify ${args.join(' ')}`);
+    const result = runNode([MMUCHECK, 'verify', ...args], { inPackage: true });
     process.stdout.write('\n');
     if (result !== 0) failed++;
     status = Math.max(status, result);
   }
   say(
     failed === 0
-      ? `all ${examples.length} examples agree with every machine`
-      : `${failed} of ${examples.length} examples failed`,
+      ? `all ${runs.length} verifications agree with every machine there is`
+      : `${failed} of ${runs.length} verifications do not agree`,
   );
   say('your own: npm start -- my-layout.yaml; everything else: npx mmucheck --help');
   return status;
 }
 
-/** Layouts first, then captures. */
-function exampleInputs() {
+/**
+ * The arguments of each verification: layouts first, then captures, then layouts with a capture of the same name
+ * beside them, which they are to describe.
+ * @returns {string[][]}
+ */
+function exampleRuns() {
   const paths = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => AN_INPUT.test(path) && !A_REGISTERS_FILE.test(path))
-    .sort((a, b) => Number(isCapture(a)) - Number(isCapture(b)) || a.localeCompare(b));
-  return paths.map((path) => join(ROOT, 'examples', path));
-}
-
-/** @param {string} path */
-function isCapture(path) {
-  return /\.core(\.gz)?$/.test(path);
+    .map((path) => join('examples', path))
+    .sort();
+  const captures = paths.filter((path) => path.endsWith(CAPTURE));
+  const layouts = paths.filter((path) => path.endsWith(LAYOUT));
+  /** @param {string} layout */
+  const described = (layout) => captures.find((path) => path === layout.replace(LAYOUT, CAPTURE));
+  return [
+    ...layouts.filter((layout) => described(layout) === undefined).map((layout) => [layout]),
+    ...captures.map((capture) => [capture]),
+    ...layouts.flatMap((layout) => {
+      const capture = described(layout);
+      return capture === undefined ? [] : [[layout, '--tables', capture]];
+    }),
+  ];
 }
