@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GuestImage, Machine, MachineOptions, MachineProvider } from '../../harness/machine.ts';
 import { describeAArch64Contract } from './aarch64-contract.ts';
+import { HandmadeTables as AArch64Tables } from './aarch64-tables.ts';
+import { describeLifeContract } from './life-contract.ts';
 import { describeX64Contract } from './x64-contract.ts';
+import { HandmadeTables as X64Tables } from './x64-tables.ts';
 
 /** What a case of the contract works with. */
 export interface MachineUnderTest {
@@ -45,29 +46,12 @@ export function describeMachineContract(provider: MachineProvider): void {
         return shared;
       },
     };
-    if (provider.architecture === 'x64') describeX64Contract(subject);
-    else describeAArch64Contract(subject);
-  });
-}
-
-/** Processes that this one started and that still are; undefined where the system does not tell. */
-export function childProcesses(): string[] | undefined {
-  try {
-    return readdirSync('/proc/self/task').flatMap((task) =>
-      readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
-    );
-  } catch {
-    return undefined;
-  }
-}
-
-/** Files that mmucheck left in the folders for temporary files. */
-export function leftFiles(): string[] {
-  return ['/dev/shm', tmpdir()].flatMap((folder) => {
-    try {
-      return readdirSync(folder).filter((name) => name.startsWith('mmucheck'));
-    } catch {
-      return [];
+    if (provider.architecture === 'x64') {
+      describeLifeContract(subject, () => new X64Tables());
+      describeX64Contract(subject);
+    } else {
+      describeLifeContract(subject, () => new AArch64Tables());
+      describeAArch64Contract(subject);
     }
   });
 }
