@@ -127,6 +127,7 @@ export class AArch64Guest {
       [Register.Tcr]: registers.tcr,
       [Register.Mair]: registers.mair,
       [Register.HcrEl2]: registers.hcrEl2,
+      [Register.MemoryEnd]: BigInt(this.ram.size),
     });
     this.ram.write(
       this.#control + Control.Registers,

@@ -2,7 +2,8 @@
 // the stub's own mapping. Per probe: AT for the same kind of access, then the access itself, one result.
 //
 // x19 = the stub, x20 = control block, x21 = probe, x22 = result, w23 = probes done, w24 = COUNT,
-// x25 … x27 = mask and halves of a data tag, x28 = where an exception of the probe goes on.
+// x25 … x27 = mask and halves of a data tag, x28 = where an exception of the probe goes on, x29 = last
+// physical address that has memory.
 // Of the probe: x0 = data, x1 = address, w2 … w4 = access, privilege, flags, x5 = PAR_EL1.
 
 // Vector table of one level: all exceptions go to one place with the entry's index.
@@ -56,6 +57,13 @@
 4:
 .endm
 
+// Goes to a label if no memory is where PAR_EL1 says that the probe leads: it ends in an external abort.
+.macro SKIP_WITHOUT_MEMORY label
+        and     x6, x5, #0x000ffffffffff000
+        cmp     x6, x29
+        b.hi    \label
+.endm
+
 .macro ENTER_EL0 label
         adr     x8, \label
         msr     elr_el1, x8
@@ -83,6 +91,8 @@ run_el\el:
         movk    x26, #0xf2a0, lsl #48
         mov     x27, #0xf2c00000
         movk    x27, #0xd420, lsl #48
+        ldr     x29, [x20, #CONTROL_REGISTERS + REGISTER_MEMORY_END*8]
+        sub     x29, x29, #1
         cbz     w24, batch_end_el\el
 
 next_el\el:
@@ -107,9 +117,11 @@ read_el\el:
         ldp     x0, x2, [x1]
         b       complete_el\el
 
-// A write stores the byte that is there. Where AT says that nothing can be written, nothing is read before.
+// A write stores the byte that is there. Where AT says that nothing can be written, or that there is no
+// memory, nothing is read before.
 store_el\el:
         tbnz    x5, #0, 2f
+        SKIP_WITHOUT_MEMORY 2f
         adr     x28, 1f
         ldr     x0, [x1]
 1:      adr     x28, record_el\el
@@ -127,6 +139,7 @@ write_el\el:
 // 28:25 clear, Arm ARM C4.1). Where the content cannot be read, the fetch cannot run it either.
 fetch_el\el:
         tbnz    x5, #0, 2f
+        SKIP_WITHOUT_MEMORY 2f
         adr     x28, 1f
         ldp     x6, x7, [x1]
         adr     x28, record_el\el

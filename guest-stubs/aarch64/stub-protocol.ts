@@ -41,8 +41,10 @@ export const Register = {
   Tcr: 5,
   Mair: 6,
   HcrEl2: 7,
+  /** Physical address from which on there is no memory; 0 if that is not known. */
+  MemoryEnd: 8,
 } as const;
-export const REGISTER_COUNT = 8;
+export const REGISTER_COUNT = 9;
 
 /** VECTOR of a fetch that the stub did not make, because what stands there is not harmless to execute. */
 export const VECTOR_REFUSED = 0xfffd;
