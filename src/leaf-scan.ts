@@ -72,7 +72,7 @@ function scanEntries(
   const total = scans.reduce((sum, scan) => sum + scan.count(), 0);
   if (total > limit) {
     throw new RangeError(
-      `the tables hold ${total} ${wanted.what}, more than the limit of ${limit} (do they point to themselves?); give leaves() a higher limit if this is meant`,
+      `the tables hold ${total} ${wanted.what}, more than the limit of ${limit} (do they point to themselves?); give a higher limit if this is meant`,
     );
   }
   const leaves = new LeafList(total);

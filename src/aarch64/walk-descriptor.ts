@@ -6,7 +6,7 @@ import { Restriction } from './walk-rights.ts';
 import type { StageOne } from './walk-stage-one.ts';
 
 /**
- * What a descriptor of a level is to the walk (Arm ARM D8.3.1): invalid, or of a type that its level does not
+ * What a descriptor of a level is to the walk (Arm ARM D8.3): invalid, or of a type that its level does not
  * have, is a translation fault; an address beyond the output size is an address size fault.
  */
 export function descriptorKind(

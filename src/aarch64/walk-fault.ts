@@ -1,6 +1,6 @@
 import { isStructuralFault } from '../outcome-list.ts';
 
-/** ESR_ELx.EC of a failed translation (Arm ARM D19.2.37). */
+/** ESR_ELx.EC of a failed translation (Arm ARM D19.2). */
 export const ExceptionClass = {
   InstructionAbortLowerEl: 0x20,
   InstructionAbortSameEl: 0x21,
@@ -11,7 +11,7 @@ export const ExceptionClass = {
 /** Fields of ESR_ELx[31:0] for aborts. */
 const Esr = { EcShift: 26, InstructionLength: 1 << 25, WriteNotRead: 1 << 6, StatusMask: 0x3f } as const;
 
-/** Kinds of translation faults: the fault status code at level 0 (Arm ARM D19.2.37, DFSC and IFSC). */
+/** Kinds of translation faults: the fault status code at level 0 (Arm ARM D19.2, ESR_ELx.ISS: DFSC and IFSC). */
 export const FaultStatus = {
   AddressSize: 0b00_0000,
   Translation: 0b00_0100,

@@ -36,7 +36,7 @@ export function memoryTypeTable(mair: bigint): MemoryTypeTable {
 
 /**
  * Device memory and memory that is non-cacheable throughout are outer shareable whatever SH says
- * (Arm ARM D8.6.2); otherwise SH counts.
+ * (Arm ARM D8.6); otherwise SH counts.
  */
 export function effectiveShareability(attribute: number, sh: number): number {
   return isDevice(attribute) || attribute === NON_CACHEABLE ? Shareability.Outer : sh;
@@ -50,7 +50,7 @@ const SHAREABILITIES = [
   'inner shareable',
 ] as const;
 
-/** "device nGnRE, outer shareable"; "normal write-back, inner shareable" (MAIR_ELx, Arm ARM D19.2.97). */
+/** "device nGnRE, outer shareable"; "normal write-back, inner shareable" (MAIR_ELx, Arm ARM D19.2). */
 export function aarch64MemoryTypeName(memoryType: number): string {
   const attribute = memoryType & 0xff;
   const shareability = SHAREABILITIES[(memoryType >>> SHAREABILITY_COLUMN_SHIFT) & 3] as string;

@@ -62,7 +62,7 @@ export function rangeOf(stage: StageOne, high: number): WalkRange {
   return stage.ranges[upper ? 1 : 0] as WalkRange;
 }
 
-/** The fault status of an access that fails before the first descriptor is read (Arm ARM D8.2, D8.13). */
+/** The fault status of an access that fails before the first descriptor is read (Arm ARM D8.2). */
 function statusBeforeWalk(
   range: WalkRange,
   low: number,

@@ -100,7 +100,7 @@ export interface TranslationRegime {
 const TG0 = [GRANULE_4K, undefined, undefined, undefined];
 const TG1 = [undefined, undefined, GRANULE_4K, undefined];
 
-/** EL1&0 stage 1 under TCR_EL1 (Arm ARM D19.2.147). */
+/** EL1&0 stage 1 under TCR_EL1 (Arm ARM D19.2). */
 export const EL1_AND_0: TranslationRegime = {
   name: 'EL1&0',
   hasUser: true,
@@ -136,7 +136,7 @@ export const EL1_AND_0: TranslationRegime = {
   largeDescriptors: 59,
 };
 
-/** EL2 stage 1 with HCR_EL2.E2H = 0 under TCR_EL2 (Arm ARM D19.2.148). */
+/** EL2 stage 1 with HCR_EL2.E2H = 0 under TCR_EL2 (Arm ARM D19.2). */
 export const EL2: TranslationRegime = {
   name: 'EL2',
   hasUser: false,

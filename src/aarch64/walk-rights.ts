@@ -25,7 +25,7 @@ export interface AArch64ProtectionMode {
 }
 
 /**
- * Whether descriptors with these {@link Restriction}s together allow an access (Arm ARM D8.4.1, direct
+ * Whether descriptors with these {@link Restriction}s together allow an access (Arm ARM D8.4, direct
  * permissions). PSTATE.PAN is taken as 0.
  */
 export function aarch64Allows(

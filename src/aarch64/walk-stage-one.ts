@@ -15,7 +15,7 @@ import {
 } from './walk-regime.ts';
 import { aarch64PermissionTable } from './walk-rights.ts';
 
-/** SCTLR_ELx (Arm ARM D19.2.131) and HCR_EL2 (D19.2.48). */
+/** SCTLR_ELx (Arm ARM D19.2) and HCR_EL2 (D19.2). */
 const Sctlr = { M: 1n << 0n, WXN: 1n << 19n, EE: 1n << 25n } as const;
 const Hcr = {
   VM: 1n << 0n,
@@ -119,7 +119,7 @@ export function decodeStageOne(registers: AArch64Registers): StageOne {
   };
 }
 
-/** IPS and PS (Arm ARM table D8-7). */
+/** IPS and PS (Arm ARM D19.2, TCR_ELx). */
 const OUTPUT_BITS = [32, 36, 40, 42, 44, 48, 52] as const;
 /** The largest TnSZ without and with FEAT_TTST. */
 const LARGEST_TXSZ = 39;
@@ -137,7 +137,7 @@ function decodeRange(
   const largest = cpu.smallTables ? LARGEST_TXSZ_SMALL_TABLES : LARGEST_TXSZ;
   const usable = granule ?? GRANULE_4K;
   // TnSZ out of range: of the two permitted behaviours this is the one that needs no guess at the field's
-  // effective value, and the only one with FEAT_LVA (Arm ARM D8.2.4).
+  // effective value, and the only one with FEAT_LVA (Arm ARM D8.2).
   const disabled =
     (fields.walkDisable !== undefined && bit(tcr, fields.walkDisable)) ||
     txsz < usable.smallestTxsz ||
@@ -153,7 +153,7 @@ function decodeRange(
   const startLevel = disabled ? 0 : startLevelOf(usable, inputBits);
   const rootBits = disabled ? usable.indexBits : inputBits - levelBits(usable, startLevel).shift;
   const ttbr = fields.base === 'ttbr1' ? registers.ttbr1 : registers.ttbr0;
-  // BADDR: the table's size decides how many of its low bits are zero (Arm ARM D8.2.1).
+  // BADDR: the table's size decides how many of its low bits are zero (Arm ARM D8.2).
   const base = ttbr & 0xffff_ffff_ffffn & ~((1n << BigInt(rootBits + 3)) - 1n);
   const ignore = bit(tcr, fields.topByteIgnore);
   const ignoreForFetch = ignore && !(cpu.topByteIgnoreDataOnly && bit(tcr, fields.topByteIgnoreDataOnly));

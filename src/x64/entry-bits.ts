@@ -1,5 +1,5 @@
 /**
- * Bits of x64 paging-structure entries (Intel SDM Vol. 3A §4.5.5, tables 4-15 to 4-20), which are two 32-bit
+ * Bits of x64 paging-structure entries (Intel SDM Vol. 3A §4.5.4, tables 4-14 to 4-20), which are two 32-bit
  * words: {@link EntryLow} in bits 31:0, {@link EntryHigh} in bits 63:32.
  */
 

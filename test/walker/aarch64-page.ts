@@ -34,6 +34,11 @@ export const UPPER_ADDRESS = 0xffff_0000_0000_0000n | ADDRESS;
 export const TCR_EL1 = 16n | (16n << 16n) | (2n << 30n) | (5n << 32n);
 export const TCR_EL2 = 16n | (5n << 16n);
 
+/** {@link TCR_EL1} with more bits set, by position. */
+export function tcr(...positions: number[]): { tcr: bigint } {
+  return { tcr: positions.reduce((bits, position) => bits | (1n << BigInt(position)), TCR_EL1) };
+}
+
 export const EL1: AArch64Registers = {
   architecture: 'aarch64',
   exceptionLevel: 1,

@@ -10,7 +10,7 @@ import {
   chance,
   oneOf,
   type Random,
-  randomAddress,
+  randomAddresses,
   randomFrom,
   randomTables,
   seeds,
@@ -67,7 +67,7 @@ describe.each([
             });
             const row = columnsOf(expected);
             seen.add(row.fault);
-            expect(rowOf(outcomes, i), `access ${i} at 0x${accesses.address(i).toString(16)}`).toEqual(row);
+            expectRow(accesses, i, rowOf(outcomes, i), row);
           }
         }),
         { numRuns: 300 },
@@ -124,10 +124,14 @@ function randomAccesses(random: Random, registers: AArch64Registers): AccessList
   const lowerBits = 64 - Number(registers.tcr & 63n);
   const upperBits = 64 - Number((registers.tcr >> 16n) & 63n);
   const accesses = new AccessList(ADDRESSES * 3 * privileges.length);
+  const addresses = randomAddresses(
+    random,
+    () => chance(random, registers.exceptionLevel === 1 ? 50 : 5),
+    (upper) => (upper ? upperBits : lowerBits),
+  );
   let index = 0;
   for (let i = 0; i < ADDRESSES; i++) {
-    const upper = chance(random, registers.exceptionLevel === 1 ? 50 : 5);
-    let address = randomAddress(random, upper, upper ? upperBits : lowerBits);
+    let address: bigint = addresses.next().value;
     if (chance(random, 10)) address ^= BigInt(random() & 0xff) << 56n;
     for (const privilege of privileges) {
       for (const access of Object.values(Access)) {
@@ -136,6 +140,12 @@ function randomAccesses(random: Random, registers: AArch64Registers): AccessList
     }
   }
   return accesses;
+}
+
+/** Most rows agree, so the slow matcher is kept for the ones that do not. */
+function expectRow(accesses: AccessList, i: number, row: Row, expected: Row): void {
+  const isSame = (Object.keys(expected) as (keyof Row)[]).every((column) => row[column] === expected[column]);
+  if (!isSame) expect(row, `access ${i} at 0x${accesses.address(i).toString(16)}`).toEqual(expected);
 }
 
 interface Row {

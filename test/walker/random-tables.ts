@@ -58,7 +58,7 @@ function randomEntry(random: Random, odds: BitOdds): bigint {
 }
 
 /** An address through the used indices, sometimes one that no table should be asked for. */
-export function randomAddress(random: Random, upperHalf: boolean, implementedBits: number): bigint {
+function randomAddress(random: Random, upperHalf: boolean, implementedBits: number): bigint {
   let address = BigInt(random() & 0xfff);
   for (let level = 0; level < 5; level++) {
     address |= BigInt(oneOf(random, USED_INDICES)) << BigInt(12 + 9 * level);
@@ -68,6 +68,29 @@ export function randomAddress(random: Random, upperHalf: boolean, implementedBit
   if (upperHalf) address |= (1n << 64n) - (1n << width);
   if (chance(random, 5)) address ^= 1n << BigInt(random() % 64);
   return address;
+}
+
+/**
+ * As {@link randomAddress}, but often beside the address before: under the same page table, or in the same
+ * page, where a walk may reuse what it knows.
+ */
+export function* randomAddresses(
+  random: Random,
+  upperHalf: () => boolean,
+  implementedBits: (upper: boolean) => number,
+): Generator<bigint, never> {
+  let address = 0n;
+  for (;;) {
+    if (chance(random, 40)) {
+      const upper = upperHalf();
+      address = randomAddress(random, upper, implementedBits(upper));
+    } else {
+      if (chance(random, 70))
+        address = (address & ~0x1f_f000n) | (BigInt(oneOf(random, USED_INDICES)) << 12n);
+      address = (address & ~0xfffn) | BigInt(random() & 0xfff);
+    }
+    yield address;
+  }
 }
 
 /** Seeds; a failure prints the seed that replays it. */

@@ -8,7 +8,7 @@ import {
   chance,
   oneOf,
   type Random,
-  randomAddress,
+  randomAddresses,
   randomFrom,
   randomTables,
   seeds,
@@ -59,7 +59,7 @@ describe('the x64 walker against a second statement of the manual', () => {
           });
           const columns = columnsOf(expected);
           seen.add(columns.fault === 0 ? 'completes' : columns.fault.toString(16));
-          expect(rowOf(outcomes, i), `access ${i} at 0x${accesses.address(i).toString(16)}`).toEqual(columns);
+          expectRow(accesses, i, rowOf(outcomes, i), columns);
         }
       }),
       { numRuns: 400 },
@@ -96,11 +96,15 @@ function randomRegisters(random: Random): X64Registers {
 function randomAccesses(random: Random, registers: X64Registers): AccessList {
   const implemented = (registers.cr4 & (1n << 12n)) !== 0n ? 57 : 48;
   const accesses = new AccessList(ADDRESSES * 6);
+  // The half of an address follows its highest implemented bit, so that most addresses are canonical.
+  const addresses = randomAddresses(
+    random,
+    () => chance(random, 50),
+    () => implemented - 1,
+  );
   let index = 0;
   for (let i = 0; i < ADDRESSES; i++) {
-    // The half of an address follows its highest implemented bit, so that most addresses are canonical.
-    let address = randomAddress(random, false, implemented - 1);
-    if (chance(random, 50)) address ^= (1n << 64n) - (1n << BigInt(implemented - 1));
+    const address: bigint = addresses.next().value;
     const flags =
       (chance(random, 40) ? AccessFlag.AlignmentCheck : 0) |
       (chance(random, 60) ? AccessFlag.ProtectionKeys : 0);
@@ -120,6 +124,12 @@ function randomAccesses(random: Random, registers: X64Registers): AccessList {
     }
   }
   return accesses;
+}
+
+/** Most rows agree, so the slow matcher is kept for the ones that do not. */
+function expectRow(accesses: AccessList, i: number, row: Row, expected: Row): void {
+  const isSame = (Object.keys(expected) as (keyof Row)[]).every((column) => row[column] === expected[column]);
+  if (!isSame) expect(row, `access ${i} at 0x${accesses.address(i).toString(16)}`).toEqual(expected);
 }
 
 interface Row {
