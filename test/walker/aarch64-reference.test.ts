@@ -6,6 +6,7 @@ import { KNOWN_ALL, Known, OutcomeList, StructuralFault } from '../../src/outcom
 import type { AArch64Registers } from '../../src/registers.ts';
 import { createWalker } from '../../src/walker.ts';
 import { type ReferenceOutcome, translateByTheManual } from './aarch64-reference.ts';
+import { expectRow, faultRow, type OutcomeRow } from './outcome-row.ts';
 import {
   chance,
   oneOf,
@@ -67,7 +68,7 @@ describe.each([
             });
             const row = columnsOf(expected);
             seen.add(row.fault);
-            expectRow(accesses, i, rowOf(outcomes, i), row);
+            expectRow(accesses, outcomes, i, row);
           }
         }),
         { numRuns: 300 },
@@ -142,40 +143,14 @@ function randomAccesses(random: Random, registers: AArch64Registers): AccessList
   return accesses;
 }
 
-/** Most rows agree, so the slow matcher is kept for the ones that do not. */
-function expectRow(accesses: AccessList, i: number, row: Row, expected: Row): void {
-  const isSame = (Object.keys(expected) as (keyof Row)[]).every((column) => row[column] === expected[column]);
-  if (!isSame) expect(row, `access ${i} at 0x${accesses.address(i).toString(16)}`).toEqual(expected);
-}
-
-interface Row {
-  fault: number;
-  faultAddress: bigint;
-  physicalAddress: bigint;
-  memoryType: number;
-  known: number;
-}
-
-function rowOf(outcomes: OutcomeList, i: number): Row {
-  return {
-    fault: outcomes.fault[i] as number,
-    faultAddress: outcomes.faultAddress[i] as bigint,
-    physicalAddress: BigInt(outcomes.physicalAddress[i] as number),
-    memoryType: outcomes.memoryType[i] as number,
-    known: outcomes.known[i] as number,
-  };
-}
-
-function columnsOf(outcome: ReferenceOutcome): Row {
-  const nowhere = { faultAddress: 0n, physicalAddress: -1n, memoryType: 0, known: KNOWN_ALL };
+function columnsOf(outcome: ReferenceOutcome): OutcomeRow {
   if (outcome.completes) {
     const { pa, attributes, shareability } = outcome;
     const known = shareability === 1n ? KNOWN_ALL & ~Known.Shareability : KNOWN_ALL;
-    const memoryType = Number(attributes | (shareability << 8n));
-    return { ...nowhere, fault: 0, physicalAddress: pa, memoryType, known };
+    return faultRow(0, { physicalAddress: pa, memoryType: Number(attributes | (shareability << 8n)), known });
   }
   if ('missing' in outcome) {
-    return { ...nowhere, fault: StructuralFault.TableOutsideMemory, physicalAddress: outcome.missing };
+    return faultRow(StructuralFault.TableOutsideMemory, { physicalAddress: outcome.missing });
   }
-  return { ...nowhere, fault: Number(outcome.esr), faultAddress: outcome.far };
+  return faultRow(Number(outcome.esr), { faultAddress: outcome.far });
 }

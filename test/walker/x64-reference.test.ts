@@ -4,6 +4,7 @@ import { Access, AccessFlag, AccessList, Privilege } from '../../src/access-list
 import { OutcomeList, StructuralFault, x64Fault } from '../../src/outcome-list.ts';
 import type { X64Registers } from '../../src/registers.ts';
 import { createWalker } from '../../src/walker.ts';
+import { expectRow, faultRow, type OutcomeRow } from './outcome-row.ts';
 import {
   chance,
   oneOf,
@@ -59,7 +60,7 @@ describe('the x64 walker against a second statement of the manual', () => {
           });
           const columns = columnsOf(expected);
           seen.add(columns.fault === 0 ? 'completes' : columns.fault.toString(16));
-          expectRow(accesses, i, rowOf(outcomes, i), columns);
+          expectRow(accesses, outcomes, i, columns);
         }
       }),
       { numRuns: 400 },
@@ -126,37 +127,13 @@ function randomAccesses(random: Random, registers: X64Registers): AccessList {
   return accesses;
 }
 
-/** Most rows agree, so the slow matcher is kept for the ones that do not. */
-function expectRow(accesses: AccessList, i: number, row: Row, expected: Row): void {
-  const isSame = (Object.keys(expected) as (keyof Row)[]).every((column) => row[column] === expected[column]);
-  if (!isSame) expect(row, `access ${i} at 0x${accesses.address(i).toString(16)}`).toEqual(expected);
-}
-
-interface Row {
-  fault: number;
-  faultAddress: bigint;
-  physicalAddress: bigint;
-  memoryType: number;
-}
-
-function rowOf(outcomes: OutcomeList, i: number): Row {
-  return {
-    fault: outcomes.fault[i] as number,
-    faultAddress: outcomes.faultAddress[i] as bigint,
-    physicalAddress: BigInt(outcomes.physicalAddress[i] as number),
-    memoryType: outcomes.memoryType[i] as number,
-  };
-}
-
-function columnsOf(outcome: ReferenceOutcome): Row {
+function columnsOf(outcome: ReferenceOutcome): OutcomeRow {
   if (outcome.completes) {
     const { physicalAddress, memoryType } = outcome;
-    return { fault: 0, faultAddress: 0n, physicalAddress, memoryType: Number(memoryType) };
+    return faultRow(0, { physicalAddress, memoryType: Number(memoryType) });
   }
   if ('missing' in outcome) {
-    const fault = StructuralFault.TableOutsideMemory;
-    return { fault, faultAddress: 0n, physicalAddress: outcome.missing, memoryType: 0 };
+    return faultRow(StructuralFault.TableOutsideMemory, { physicalAddress: outcome.missing });
   }
-  const fault = x64Fault(outcome.vector, outcome.errorCode);
-  return { fault, faultAddress: outcome.cr2, physicalAddress: -1n, memoryType: 0 };
+  return faultRow(x64Fault(outcome.vector, outcome.errorCode), { faultAddress: outcome.cr2 });
 }
