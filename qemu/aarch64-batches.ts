@@ -1,7 +1,7 @@
+import { TAG_BYTES } from '../guest-stubs/aarch64/data-tag.ts';
 import type { StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import type { ProbeList } from '../harness/machine.ts';
 import { ACCESS_RECORD_WORDS, AccessList, Privilege } from '../src/access-list.ts';
-import { hex } from '../src/addresses.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 import { isInRegion } from './aarch64-regions.ts';
 
@@ -12,9 +12,10 @@ export interface ProbeGroup {
   readonly accesses: AccessList;
   /** For each access its index in the whole list. */
   readonly indices: Uint32Array;
+  /** The accesses as the stub makes them: to the slots that hold the addresses. */
+  readonly slots: AccessList;
 }
 
-const SLOT_BYTES = 16;
 /** Two regions, two installations. */
 const GROUPS = 4;
 const NOT_MADE = GROUPS;
@@ -24,7 +25,6 @@ const NOT_MADE = GROUPS;
  * by the frame in which it is expected to land.
  * @param regions where the stub may be: the first, unless a probe is expected there
  * @param remarks gets the probes that cannot be made
- * @throws RangeError if an address is no multiple of 16
  */
 export function groupProbes(
   { accesses, expectedFrames }: ProbeList,
@@ -38,13 +38,7 @@ export function groupProbes(
   const counts = new Uint32Array(GROUPS + 1);
   for (let index = 0; index < length; index++) {
     const at = index * ACCESS_RECORD_WORDS;
-    const low = words[at] as number;
-    if (low % SLOT_BYTES !== 0) {
-      throw new RangeError(
-        `access ${index}: address ${hex(accesses.address(index))} is not a multiple of ${SLOT_BYTES}`,
-      );
-    }
-    let group = plan.installationFor(low, words[at + 1] as number) as number;
+    let group: number = plan.installationFor(words[at] as number, words[at + 1] as number);
     if (isInRegion(expectedFrames[index] as number, regions[0])) group += 2;
     if (!hasUser && accesses.privilege(index) === Privilege.User) {
       remarks.set(index, 'this translation regime has no user accesses');
@@ -61,11 +55,13 @@ export function groupProbes(
     for (let index = 0, next = 0; index < length; index++) {
       if (groupOf[index] === group) indices[next++] = index;
     }
+    const own = count === length ? accesses : gather(accesses, indices);
     groups.push({
       region: regions[group < 2 ? 0 : 1],
       installation: group % 2 === 0 ? 0 : 1,
-      accesses: count === length ? accesses : gather(accesses, indices),
+      accesses: own,
       indices,
+      slots: atSlots(own),
     });
   }
   return groups;
@@ -81,4 +77,17 @@ function gather(accesses: AccessList, indices: Uint32Array): AccessList {
     );
   }
   return gathered;
+}
+
+/** The same list if every address is that of a slot; else a copy with the addresses of their slots. */
+function atSlots(accesses: AccessList): AccessList {
+  let low = 0;
+  for (let at = 0; at < accesses.words.length; at += ACCESS_RECORD_WORDS) low |= accesses.words[at] as number;
+  if ((low & (TAG_BYTES - 1)) === 0) return accesses;
+  const moved = new AccessList(accesses.length);
+  moved.words.set(accesses.words);
+  for (let at = 0; at < moved.words.length; at += ACCESS_RECORD_WORDS) {
+    moved.words[at] = (moved.words[at] as number) & -TAG_BYTES;
+  }
+  return moved;
 }

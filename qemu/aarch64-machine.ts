@@ -23,6 +23,8 @@ import { endOfMemory, RAM_GRANULE } from './guest-ram.ts';
 const DEFAULT_TIME_LIMIT = 60_000;
 /** Storage that a guest takes beside its image: stub regions and tagged slots. */
 const OWN_USE = 0x400_0000;
+/** QEMU's own needs grow with RAM, used or not: 1 TiB takes 0.4 s to start, 8 TiB 8 s. */
+const MAX_RAM = 4 * 2 ** 40;
 /** Images up to this size are exchanged in the running guest; for larger ones a new guest is faster than wiping. */
 const MAX_EXCHANGED = 0x80_0000;
 
@@ -107,6 +109,7 @@ export class AArch64Machine implements Machine {
     if (!isModelName(cpu)) throw this.#unfit(`'${cpu}' is not the name of a CPU model`);
     const [region, second] = freeRegions(memory, 2) as [number, number];
     const end = Math.max(endOfMemory(memory), second + REGION_BYTES);
+    if (end > MAX_RAM) throw this.#unfit(`the image ends at ${hex(end)}, above ${hex(MAX_RAM)}`);
     const guest = new AArch64Guest({
       machine: this.name,
       cpu,

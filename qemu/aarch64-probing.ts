@@ -52,7 +52,7 @@ export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise
       const end = Math.min(start + MAX_BATCH, group.accesses.length);
       const accesses = group.accesses.slice(start, end);
       const indices = group.indices.subarray(start, end);
-      const results = await guest.run(installation, accesses);
+      const results = await guest.run(installation, group.slots.slice(start, end));
       decodeResults(contextOf(image, installation, accesses, indices), results.words, outcomes, remarks);
       guestSeconds += results.seconds;
     }

@@ -2,7 +2,7 @@ import { ACCESS_NAMES, Access, AccessFlag, type AccessList, Privilege } from '..
 import { FRAME_SIZE, hex, wordsToBigInt } from '../../src/addresses.ts';
 import { KNOWN_ALL, Known, type OutcomeList, StructuralFault } from '../../src/outcome-list.ts';
 import { RESULT_RECORD_WORDS, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../protocol.ts';
-import { frameOfTag } from './data-tag.ts';
+import { frameOfTag, TAG_BYTES } from './data-tag.ts';
 import {
   abortSyndrome,
   ExceptionClass,
@@ -20,7 +20,7 @@ import { VECTOR_REFUSED, VECTOR_SAME_LEVEL, VECTOR_USER, WRITE_OFFSET } from './
 
 /** What decoding needs to know of a batch besides its records. */
 export interface BatchContext {
-  /** The accesses of the batch, in order. */
+  /** The accesses of the batch as they were asked for, in order; each was made to the 16-byte slot that holds its address. */
   readonly accesses: AccessList;
   /** For each of them its index in the outcomes. */
   readonly indices: Uint32Array;
@@ -42,6 +42,7 @@ const RESULT_SYNDROME = Result.Syndrome / 4;
 const RESULT_VECTOR = Result.Vector / 4;
 const RESULT_INSTRUCTION = Result.Instruction / 4;
 
+const SLOT_MASK = TAG_BYTES - 1;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 /** All address bits but the tag byte. */
 const BELOW_TAG = 0x00ff_ffff_ffff_ffffn;
@@ -82,10 +83,11 @@ export function decodeResults(
       const exceptionClass = exceptionClassOf(syndrome);
       const walkAbort = isAbort(exceptionClass) && isWalkAbort(faultStatusOf(syndrome));
       outcomes.fault[index] = walkAbort ? StructuralFault.TableOutsideMemory : syndrome;
-      // FAR points at the byte that a write stores; the low bits cannot borrow.
+      // FAR names the slot, or the byte of it that a write stores: turned into the address that was asked for.
       const low = results[at + RESULT_FAULT_ADDRESS] as number;
-      const isStoredByte = accesses.access(record) === Access.Write && (low & 0xf) === WRITE_OFFSET;
-      faultAddressWords[index * 2] = isStoredByte ? low - WRITE_OFFSET : low;
+      const accessed = accesses.access(record) === Access.Write ? WRITE_OFFSET : 0;
+      const isAsExpected = (low & SLOT_MASK) === accessed;
+      faultAddressWords[index * 2] = isAsExpected ? low - accessed + offsetInSlot(accesses, record) : low;
       faultAddressWords[index * 2 + 1] = results[at + RESULT_FAULT_ADDRESS + 1] as number;
     }
   }
@@ -116,7 +118,7 @@ function isCompletion(batch: BatchContext, record: number, results: Uint32Array)
     return false;
   }
   const expected = isFetch
-    ? batch.accesses.address(record)
+    ? batch.accesses.address(record) - BigInt(offsetInSlot(batch.accesses, record))
     : (access === Access.Write ? batch.writeInstruction : batch.readInstruction)[privilege];
   // A branch to a tagged address drops the tag (Arm ARM D8.8.1).
   const differing = (instruction ^ expected) & (isFetch ? BELOW_TAG : MAX_U64);
@@ -172,7 +174,7 @@ function decodeCompletion(
 
   const seen = seenFrame(record, results);
   if (seen === frame || seen === undefined) return;
-  const slot = offset - (offset % 16);
+  const slot = offset & ~SLOT_MASK;
   if (seen >= 0 && batch.isTagged(seen * FRAME_SIZE + slot)) {
     outcomes.physicalAddress[index] = seen * FRAME_SIZE + offset;
     remarks.set(
@@ -203,6 +205,10 @@ function seenFrame(record: number, results: Uint32Array): number | undefined {
 function setPlace(outcomes: OutcomeList, index: number, frame: number, offset: number, type: number): void {
   outcomes.physicalAddress[index] = frame * FRAME_SIZE + offset;
   outcomes.memoryType[index] = type;
+}
+
+function offsetInSlot(accesses: AccessList, record: number): number {
+  return offsetInFrame(accesses, record) & SLOT_MASK;
 }
 
 function offsetInFrame(accesses: AccessList, record: number): number {

@@ -549,6 +549,16 @@ export function describeAArch64Contract(subject: MachineUnderTest): void {
       expect((await probe(machine, [])).outcomes.length).toBe(0);
     });
 
+    test('an address need not be that of a slot', async () => {
+      const image = new HandmadeTables().map(0x5000n, NEAR, NORMAL).map(0x6000n, FAR, NORMAL | Bit.ReadOnly);
+      await check(image, [
+        ...SUPERVISOR.map((kind) => lands(kind, 0x5ffdn, NEAR + 0xffdn)),
+        lands('xu', 0x6123n, FAR + 0x123n),
+        faults('ws', 0x6fffn, Status.Permission, 3),
+        ...faultsAll(ALL, 0x7009n, Status.Translation, 3),
+      ]);
+    });
+
     test('a completed access that nobody expected is reported, not believed', async () => {
       const image = new HandmadeTables().map(0x5000n, NEAR, NORMAL).map(0x6000n, FAR, NORMAL);
       const machine = await subject.loaded(image);
