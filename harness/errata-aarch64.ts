@@ -32,4 +32,5 @@ const SHAREABILITY = {
 /** Deviations of machines that run AArch64 tables. */
 export const AARCH64_ERRATA: readonly Erratum[] = [
   { machine: 'qemu-aarch64', from: '7.2', before: '7.3', ...SHAREABILITY },
+  { machine: 'unicorn-aarch64', from: '2.1', before: '2.2', ...SHAREABILITY },
 ];

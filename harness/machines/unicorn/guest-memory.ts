@@ -16,6 +16,12 @@ const VIEW_BYTES = 2 ** 30;
 const OBSERVED = Protection.Write;
 const SILENT = Protection.Read | Protection.Write;
 
+/** Callbacks, see UnicornEngine.readCallback and writeCallback. */
+export interface AbsentMemory {
+  readonly read: bigint;
+  readonly write: bigint;
+}
+
 /**
  * A guest's physical memory: copies of the image's ranges and the stub's regions, and nothing else. Memory that
  * is not there reads as zero.
@@ -31,14 +37,15 @@ export class GuestMemory {
 
   /**
    * Maps everything below `end`.
-   * @param read called for reads of memory that is not there, with its physical address split as offset and data
+   * @param absent callbacks for memory that is not there: offset and data together are the physical address
+   * @throws RangeError if the image ends beyond `end`, or needs more address space than there is
    */
   constructor(
     engine: UnicornEngine,
     image: PhysicalMemory,
     regions: readonly Extent[],
     end: number,
-    absent: { readonly read: bigint; readonly write: bigint },
+    absent: AbsentMemory,
   ) {
     this.#engine = engine;
     this.#blocks = planBlocks(image, regions);
@@ -53,16 +60,17 @@ export class GuestMemory {
       address: firstFrame * FRAME_SIZE,
       size: frameCount * FRAME_SIZE,
     }));
-    this.#native = new NativeMemory(total);
-    this.#blocks.forEach(({ address, size }, index) => {
-      engine.mapMemory(address, size, OBSERVED, this.#native.address + (offsets[index] as number));
-    });
-    for (const { address, size } of gapsBetween(this.#blocks, end)) {
-      engine.mapMmio(address, size, absent.read, absent.write, address);
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && endOf(last) > end) {
+      throw new RangeError(`memory up to ${hex(endOf(last))} does not fit below ${hex(end)}`);
     }
-    for (const { firstFrame, words } of image.ranges) {
-      const source = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-      this.write(firstFrame * FRAME_SIZE, source);
+    this.#native = new NativeMemory(total);
+    try {
+      this.#map(image, end, absent);
+    } catch (cause) {
+      this.#engine.close();
+      this.#native.free();
+      throw cause;
     }
   }
 
@@ -112,6 +120,20 @@ export class GuestMemory {
       copy.addRange(address, bytes.buffer);
     }
     return copy;
+  }
+
+  #map(image: PhysicalMemory, end: number, absent: AbsentMemory): void {
+    this.#blocks.forEach(({ address, size }, index) => {
+      const native = this.#native.address + (this.#offsets[index] as number);
+      this.#engine.mapMemory(address, size, OBSERVED, native);
+    });
+    for (const { address, size } of gapsBetween(this.#blocks, end)) {
+      this.#engine.mapMmio(address, size, absent.read, absent.write, address);
+    }
+    for (const { firstFrame, words } of image.ranges) {
+      const source = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+      this.write(firstFrame * FRAME_SIZE, source);
+    }
   }
 
   /** Gives the memory back, after the engine is closed. */

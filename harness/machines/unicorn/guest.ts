@@ -8,6 +8,8 @@ import type { Batch, Findings } from './batch.ts';
 export interface UnicornGuest {
   /** Records that fit in a batch. */
   readonly maxBatch: number;
+  /** Whether the regime has user accesses. */
+  readonly hasUser: boolean;
   /** Bits of AccessFlag that the stub is given. */
   readonly flags: number;
   /**

@@ -16,6 +16,7 @@ export interface ProbeCursor {
 }
 
 const SLOT_IN_PAGE = 0xff0;
+const ENTRY_BYTES = 8;
 
 /**
  * Where the accesses of a batch go, as the emulator's memory reports them: the physical frame for each record.
@@ -24,18 +25,23 @@ const SLOT_IN_PAGE = 0xff0;
 export class Landings {
   /** A frame number, {@link NOWHERE} or {@link SCATTERED}. */
   readonly frames: Float64Array;
+  /** 1 where an entry's worth of memory that is not there was read: by the table walker, if the access faults. */
+  readonly leftMemory: Uint8Array;
   #records: Uint32Array = new Uint32Array(0);
   #cursor: ProbeCursor | undefined;
 
   constructor(capacity: number) {
     this.frames = new Float64Array(capacity);
+    this.leftMemory = new Uint8Array(capacity);
   }
 
   /** A batch begins. @param records its probe records in the stub's window */
   begin(records: Uint32Array, cursor: ProbeCursor): void {
     this.#records = records;
     this.#cursor = cursor;
-    this.frames.fill(NOWHERE, 0, records.length / ACCESS_RECORD_WORDS);
+    const count = records.length / ACCESS_RECORD_WORDS;
+    this.frames.fill(NOWHERE, 0, count);
+    this.leftMemory.fill(0, 0, count);
   }
 
   /** The record that is being probed. */
@@ -43,6 +49,12 @@ export class Landings {
     const cursor = this.#cursor;
     if (cursor === undefined) return 0;
     return ((cursor.words[cursor.at] as number) - cursor.base) >>> cursor.shift;
+  }
+
+  /** Memory that is not there was read. */
+  noteAbsentRead(physicalAddress: number): void {
+    if (physicalAddress % ENTRY_BYTES === 0) this.leftMemory[this.position] = 1;
+    this.note(physicalAddress);
   }
 
   /**

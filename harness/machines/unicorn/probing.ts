@@ -1,4 +1,4 @@
-import { ACCESS_RECORD_WORDS } from '../../../src/access-list.ts';
+import { ACCESS_RECORD_WORDS, Privilege } from '../../../src/access-list.ts';
 import { OutcomeList } from '../../../src/outcome-list.ts';
 import type { Observations, ProbeList } from '../../machine.ts';
 import { Batch, type Findings } from './batch.ts';
@@ -24,6 +24,10 @@ export function probeGuest(guest: UnicornGuest, { accesses, expectedFrames }: Pr
     batch.clear();
   };
   for (let index = 0; index < accesses.length; index++) {
+    if (!guest.hasUser && accesses.privilege(index) === Privilege.User) {
+      findings.remarks.set(index, 'this translation regime has no user accesses');
+      continue;
+    }
     const wanted = places(index)[0] as number;
     if (wanted !== place || batch.isFull) flush();
     place = wanted;

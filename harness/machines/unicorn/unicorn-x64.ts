@@ -1,4 +1,3 @@
-import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import { Known } from '../../../src/outcome-list.ts';
 import type { Capabilities, GuestImage } from '../../machine.ts';
 import type { UnicornLibrary } from './library.ts';
@@ -37,13 +36,6 @@ function createGuest(library: UnicornLibrary, { registers, memory }: GuestImage)
   if (physicalAddressBits < PHYSICAL_ADDRESS_BITS) {
     throw new RangeError(
       `the image is for ${physicalAddressBits} physical address bits, and Unicorn has ${PHYSICAL_ADDRESS_BITS}`,
-    );
-  }
-  const last = memory.ranges.at(-1);
-  const end = last === undefined ? 0 : (last.firstFrame + last.frameCount) * FRAME_SIZE;
-  if (end > 2 ** PHYSICAL_ADDRESS_BITS) {
-    throw new RangeError(
-      `memory up to ${hex(end)} does not fit in Unicorn's ${PHYSICAL_ADDRESS_BITS} physical address bits`,
     );
   }
   return new X64UnicornGuest(library, registers, memory);

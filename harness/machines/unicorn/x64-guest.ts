@@ -20,17 +20,18 @@ import { Symbols } from '../../../guest-stubs/x64/symbols.ts';
 import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS, Access, AccessFlag } from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
-import { Known, x64Fault } from '../../../src/outcome-list.ts';
+import { Known, StructuralFault, x64Fault } from '../../../src/outcome-list.ts';
 import type { X64Registers } from '../../../src/registers.ts';
 import { EntryLow } from '../../../src/x64/entry-bits.ts';
 import { addressInFrame, type Batch, type Findings } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
-import { type ProcessorState, type RegisterGroup, UnicornEngine } from './engine.ts';
+import type { ProcessorState, RegisterGroup, UnicornEngine } from './engine.ts';
 import type { UnicornGuest } from './guest.ts';
-import { GuestMemory } from './guest-memory.ts';
-import { Landings, NOWHERE, SCATTERED } from './landings.ts';
+import type { GuestMemory } from './guest-memory.ts';
+import { type Landings, NOWHERE, SCATTERED } from './landings.ts';
 import type { UnicornLibrary } from './library.ts';
 import { isInExtent } from './memory-blocks.ts';
+import { ObservedProcessor } from './processor.ts';
 import { ICELAKE_SERVER, MSR_EFER, X86 } from './x64-registers.ts';
 
 /** MAXPHYADDR of every x64 processor in Unicorn. */
@@ -57,11 +58,13 @@ interface Place extends Placement {
 /** An x64 image and the stub in one emulated processor. */
 export class X64UnicornGuest implements UnicornGuest {
   readonly maxBatch = MAX_BATCH;
+  readonly hasUser = true;
   readonly flags: number;
   readonly #plan: X64StubPlan;
+  readonly #processor: ObservedProcessor;
   readonly #engine: UnicornEngine;
   readonly #memory: GuestMemory;
-  readonly #landings = new Landings(MAX_BATCH);
+  readonly #landings: Landings;
   readonly #places: readonly Place[];
   readonly #resume: RegisterGroup;
   /** The state at the first probe of the running batch. */
@@ -80,35 +83,21 @@ export class X64UnicornGuest implements UnicornGuest {
     this.#plan = planX64Stub(registers, memory);
     this.flags = AccessFlag.AlignmentCheck | (this.#plan.protectionKeys ? AccessFlag.ProtectionKeys : 0);
     const regions = this.#plan.placements.map(({ region }) => ({ address: region, size: STUB_REGION_BYTES }));
-    this.#engine = new UnicornEngine(library, {
-      architecture: Architecture.X86,
-      mode: Mode.Bits64,
-      model: ICELAKE_SERVER,
+    this.#processor = new ObservedProcessor({
+      library,
+      model: { architecture: Architecture.X86, mode: Mode.Bits64, model: ICELAKE_SERVER },
+      image: memory,
+      regions,
+      physicalAddressBits: PHYSICAL_ADDRESS_BITS,
+      maxBatch: MAX_BATCH,
+      isOwnFetch: (address) => this.#isOwnFetch(address),
     });
-    try {
-      const engine = this.#engine;
-      const absent = {
-        read: engine.readCallback((_engine, offset, _size, base) => {
-          this.#landings.note(base + offset);
-          return 0;
-        }),
-        write: engine.writeCallback((_engine, offset, _size, _value, base) =>
-          this.#landings.note(base + offset),
-        ),
-      };
-      this.#memory = new GuestMemory(engine, memory, regions, 2 ** PHYSICAL_ADDRESS_BITS, absent);
-    } catch (cause) {
-      this.#engine.close();
-      throw cause;
-    }
+    this.#engine = this.#processor.engine;
+    this.#memory = this.#processor.memory;
+    this.#landings = this.#processor.landings;
     this.#engine.onInterrupt((_engine, vector) => this.#onException(vector));
     // An undefined instruction ends the run, unless this says that its interrupt will be handled.
     this.#engine.onInvalidInstruction(() => true);
-    this.#engine.onProtectedFetch((_engine, _type, address) => this.#onFetch(address));
-    this.#engine.onProtectedRead((_engine, _type, address) => {
-      this.#landings.note(address);
-      return true;
-    });
     this.#resume = this.#engine.registerGroup([X86.Rip, X86.Rdx]);
     this.#running = this.#engine.saveState();
     this.#places = this.#plan.placements.map((placement) => this.#viewPlace(placement));
@@ -189,7 +178,9 @@ export class X64UnicornGuest implements UnicornGuest {
     } else {
       outcomes.known[index] = KNOWN_FAULT;
     }
-    outcomes.fault[index] = x64Fault(vector, 0);
+    // The stub's own loads before a fault are not at the start of an entry.
+    const leftMemory = vector === VECTOR_PAGE_FAULT && this.#landings.leftMemory[position] === 1;
+    outcomes.fault[index] = leftMemory ? StructuralFault.TableOutsideMemory : x64Fault(vector, 0);
     if (vector === VECTOR_PAGE_FAULT) {
       const touched = batch.address(position) + BigInt(this.#touchedOffset(position));
       const distance = (this.#addresses[position] as bigint) - touched;
@@ -214,8 +205,7 @@ export class X64UnicornGuest implements UnicornGuest {
   }
 
   close(): void {
-    this.#engine.close();
-    this.#memory.free();
+    this.#processor.close();
   }
 
   #viewPlace(placement: Placement): Place {
@@ -283,14 +273,11 @@ export class X64UnicornGuest implements UnicornGuest {
     }
   }
 
-  /** Every fetch from memory asks here while its code is translated; only the stub's own goes on. */
-  #onFetch(physicalAddress: number): boolean {
-    if (physicalAddress < this.#place.region + CODE_BYTES && physicalAddress >= this.#place.region) {
-      const offset = this.#engine.readRegister(X86.Rip) - this.#place.base;
-      if (offset >= 0n && offset < BigInt(CODE_BYTES)) return true;
-    }
-    this.#landings.note(physicalAddress);
-    return false;
+  #isOwnFetch(physicalAddress: number): boolean {
+    const { region, base } = this.#place;
+    if (physicalAddress < region || physicalAddress >= region + CODE_BYTES) return false;
+    const offset = this.#engine.readRegister(X86.Rip) - base;
+    return offset >= 0n && offset < BigInt(CODE_BYTES);
   }
 
   /** Offset in its slot of the byte that the faulting instruction of the stub touched first. */

@@ -1,0 +1,355 @@
+import { BLOB } from '../../../guest-stubs/aarch64/blob.ts';
+import {
+  ExceptionClass,
+  parFailed,
+  parFaultStatus,
+  parFrame,
+  parMemoryType,
+} from '../../../guest-stubs/aarch64/esr.ts';
+import { type Installation, planStub, type StubPlan } from '../../../guest-stubs/aarch64/stub-plan.ts';
+import {
+  CODE_BYTES,
+  MAX_BATCH,
+  PROBE_WINDOW_OFFSET,
+  REGION_BYTES,
+  RESULT_WINDOW_OFFSET,
+  TABLES_OFFSET,
+  VECTOR_REFUSED,
+  VECTOR_SAME_LEVEL,
+  VECTOR_USER,
+} from '../../../guest-stubs/aarch64/stub-protocol.ts';
+import { Symbols } from '../../../guest-stubs/aarch64/symbols.ts';
+import {
+  CONTROL_OFFSET,
+  Control,
+  RESULT_RECORD_WORDS,
+  Result,
+  VECTOR_NONE,
+  VECTOR_UNWRITTEN,
+} from '../../../guest-stubs/protocol.ts';
+import { freeRegions } from '../../../qemu/aarch64-regions.ts';
+import { ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
+import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
+import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
+import { Known, StructuralFault } from '../../../src/outcome-list.ts';
+import type { AArch64Registers } from '../../../src/registers.ts';
+import { checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
+import {
+  Arm64,
+  EL1,
+  EL2,
+  exceptionLevelOf,
+  FAR_EL1,
+  HCR_EL2,
+  Interrupt,
+  PSTATE,
+  SCR_EL3,
+  type SystemRegister,
+  systemRegisterWords,
+  TTBR1_EL1,
+} from './aarch64-registers.ts';
+import { addressInFrame, type Batch, type Findings } from './batch.ts';
+import { Architecture, Mode } from './binding.ts';
+import type { RegisterGroup } from './engine.ts';
+import type { UnicornGuest } from './guest.ts';
+import { NOWHERE, SCATTERED } from './landings.ts';
+import type { UnicornLibrary } from './library.ts';
+import { type Extent, isInExtent } from './memory-blocks.ts';
+import { ObservedProcessor } from './processor.ts';
+
+/** EL2 and below are non-secure AArch64 (NS, HCE, RW). */
+const SCR_VALUE = 0x501n;
+const EC_SHIFT = 26n;
+const EC_SVC = 0x15n;
+/** What the stub is told of an exception that is no abort: a fetch that was made. */
+const EC_UNKNOWN = 0n;
+
+const REGIONS = 2;
+const LABELS = {
+  1: { run: Symbols.run_el1, fault: Symbols.fault_el1, end: Symbols.batch_end_el1 },
+  2: { run: Symbols.run_el2, fault: Symbols.fault_el2, end: Symbols.batch_end_el2 },
+} as const;
+
+/** The stub in one region under one installation. */
+interface Place extends Installation {
+  readonly region: Extent;
+  readonly words: Uint32Array;
+  readonly records: Uint32Array;
+  readonly results: Uint32Array;
+}
+
+/** An AArch64 image and the stub in one emulated processor. */
+export class AArch64UnicornGuest implements UnicornGuest {
+  readonly maxBatch = MAX_BATCH;
+  readonly hasUser: boolean;
+  readonly flags = AccessFlag.TranslateOnly;
+  readonly #level: 1 | 2;
+  readonly #plan: StubPlan;
+  readonly #processor: ObservedProcessor;
+  readonly #regions: readonly Extent[];
+  /** By region and installation; undefined until the stub has been there. */
+  readonly #places: (Place | undefined)[] = [];
+  readonly #resume: RegisterGroup;
+  /** For each record 0, or the exception class of the last exception that is no completion. */
+  readonly #classes = new Uint8Array(MAX_BATCH);
+  #place: Place | undefined;
+  #broken: string | undefined;
+
+  /** @throws RangeError if the image is not for this processor */
+  constructor(library: UnicornLibrary, registers: AArch64Registers, memory: PhysicalMemory) {
+    checkFeatures(registers);
+    this.#level = registers.exceptionLevel === 1 ? 1 : 2;
+    this.hasUser = this.#level === 1;
+    this.#plan = planStub(registers, (address, bytes) => readImage(memory, address, bytes));
+    this.#regions = freeRegions(memory, REGIONS).map((address) => ({ address, size: REGION_BYTES }));
+    this.#processor = new ObservedProcessor({
+      library,
+      model: { architecture: Architecture.Arm64, mode: Mode.Arm, model: modelNumber(registers) },
+      image: memory,
+      regions: this.#regions,
+      physicalAddressBits: PHYSICAL_ADDRESS_BITS,
+      maxBatch: MAX_BATCH,
+      isOwnFetch: (address) => this.#isOwnFetch(address),
+    });
+    const { engine } = this.#processor;
+    engine.onInterrupt((_engine, interrupt) => this.#onException(interrupt));
+    this.#resume = engine.registerGroup([Arm64.X9, Arm64.X10, Arm64.X12, Arm64.Pc]);
+  }
+
+  placesFor(low: number, high: number, frame: number): readonly number[] {
+    const installation = this.#plan.installationFor(low, high);
+    const meets = isInExtent(frame * FRAME_SIZE, this.#regions[0] as Extent);
+    const first = meets ? 2 : 0;
+    return PLACES[first + installation] as readonly number[];
+  }
+
+  run(which: number, batch: Batch): void {
+    const place = this.#enter(which);
+    const { engine, landings } = this.#processor;
+    const { words, records, results } = place;
+    const count = batch.length;
+    this.#broken = undefined;
+    this.#classes.fill(0, 0, count);
+    records.set(batch.records);
+    for (let at = Result.Vector / 4; at < count * RESULT_RECORD_WORDS; at += RESULT_RECORD_WORDS) {
+      results[at] = VECTOR_UNWRITTEN;
+    }
+    words[(CONTROL_OFFSET + Control.Count) / 4] = count;
+    words[(CONTROL_OFFSET + Control.Done) / 4] = 0;
+    landings.begin(records.subarray(0, count * ACCESS_RECORD_WORDS), {
+      words,
+      at: (CONTROL_OFFSET + Control.Done) / 4,
+      base: 0,
+      shift: 0,
+    });
+
+    engine.flushTlb();
+    const labels = LABELS[this.#level];
+    const end = place.stubAddress + BigInt(labels.end);
+    let begin = place.stubAddress + BigInt(labels.run);
+    while (engine.run(begin, end) === 'stopped') {
+      this.#classes[landings.position] = 0;
+      this.#returnToLoop(EC_UNKNOWN);
+      begin = place.stubAddress + BigInt(labels.fault);
+    }
+    if (this.#broken !== undefined) throw new Error(this.#broken);
+    const done = words[(CONTROL_OFFSET + Control.Done) / 4];
+    if (done !== count) throw new Error(`the stub made ${done} of ${count} probes`);
+  }
+
+  conclude(batch: Batch, position: number, findings: Findings): boolean {
+    const { results } = this.#place as Place;
+    const at = position * RESULT_RECORD_WORDS;
+    const index = batch.indices[position] as number;
+    const vector = (results[at + Result.Vector / 4] as number) & 0xffff;
+    const exceptionClass = this.#classes[position] as number;
+    const parLow = results[at + Result.Value / 4] as number;
+    const parHigh = results[at + Result.Value / 4 + 1] as number;
+    const { outcomes, remarks } = findings;
+    if (vector === VECTOR_UNWRITTEN) throw new Error(`no result for ${hex(batch.address(position))}`);
+    if (vector === VECTOR_REFUSED) {
+      const word = results[at + Result.FaultAddress / 4] as number;
+      remarks.set(index, `not executed: ${hex(word)} at the address is not harmless`);
+      return true;
+    }
+    if (vector !== VECTOR_NONE && exceptionClass !== 0) {
+      outcomes.known[index] = Known.Completion | Known.FaultClass;
+      outcomes.fault[index] = (exceptionClass << 26) >>> 0;
+      if (parFailed(parLow)) {
+        // Where AT fails the stub loads nothing beforehand: what was read was read by the walker.
+        const leftMemory = this.#processor.landings.leftMemory[position] === 1;
+        outcomes.known[index] = Known.Completion | Known.FaultClass | Known.FaultStatus;
+        outcomes.fault[index] = leftMemory
+          ? StructuralFault.TableOutsideMemory
+          : ((exceptionClass << 26) | parFaultStatus(parLow)) >>> 0;
+      }
+      return true;
+    }
+    return this.#concludeCompletion(batch, position, findings, parLow, parHigh);
+  }
+
+  readBack(): PhysicalMemory {
+    // The processor has no FEAT_HAFDBS: it changes nothing, not in copies of root tables either.
+    return this.#processor.memory.readBack();
+  }
+
+  close(): void {
+    this.#processor.close();
+  }
+
+  #concludeCompletion(
+    batch: Batch,
+    position: number,
+    { outcomes, remarks }: Findings,
+    parLow: number,
+    parHigh: number,
+  ): boolean {
+    const { accesses } = batch;
+    const index = batch.indices[position] as number;
+    const isTranslation = (accesses.flags(index) & AccessFlag.TranslateOnly) !== 0;
+    outcomes.known[index] = Known.Completion;
+    if (isTranslation && parFailed(parLow)) {
+      outcomes.known[index] = Known.Completion | Known.FaultStatus;
+      outcomes.fault[index] = ((ExceptionClass.DataAbortSame << 26) | parFaultStatus(parLow)) >>> 0;
+      return true;
+    }
+    const translated = parFrame(parLow, parHigh);
+    const frame = isTranslation ? translated : (this.#processor.landings.frames[position] as number);
+    if (frame === NOWHERE) return false;
+    if (frame === SCATTERED) {
+      remarks.set(index, 'parts of one access went to different frames');
+      return true;
+    }
+    outcomes.physicalAddress[index] = addressInFrame(accesses, index, frame);
+    if (parFailed(parLow) || translated !== frame) {
+      outcomes.known[index] = Known.Completion | Known.PhysicalAddress;
+      remarks.set(index, 'the access completed, and AT answered otherwise');
+      return true;
+    }
+    outcomes.known[index] = KNOWN_OF_COMPLETION;
+    outcomes.memoryType[index] = parMemoryType(parLow, parHigh);
+    return true;
+  }
+
+  #enter(which: number): Place {
+    const known = this.#places[which];
+    if (known !== undefined && known === this.#place) return known;
+    const place = known ?? this.#setUp(which);
+    this.#places[which] = place;
+    this.#place = place;
+    this.#processor.memory.silence(place.region);
+    this.#processor.memory.write(place.region.address + TABLES_OFFSET, place.tables);
+    this.#install(place);
+    return place;
+  }
+
+  /** Puts a fresh stub into the region of a place. */
+  #setUp(which: number): Place {
+    const { memory } = this.#processor;
+    const region = this.#regions[which >> 1] as Extent;
+    const readMemory = (address: number, bytes: Uint8Array) => memory.read(address, bytes);
+    const installation = this.#plan.install((which & 1) as 0 | 1, region.address, readMemory);
+    const bytes = memory.view(region.address, region.size);
+    const control = new DataView(bytes, CONTROL_OFFSET);
+    new Uint8Array(bytes).set(BLOB);
+    control.setBigUint64(Control.Probes, BigInt(PROBE_WINDOW_OFFSET), true);
+    control.setBigUint64(Control.Results, BigInt(RESULT_WINDOW_OFFSET), true);
+    return {
+      ...installation,
+      region,
+      words: new Uint32Array(bytes),
+      records: new Uint32Array(bytes, PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_WORDS),
+      results: new Uint32Array(bytes, RESULT_WINDOW_OFFSET, MAX_BATCH * RESULT_RECORD_WORDS),
+    };
+  }
+
+  /** Does what the stub's monitor would. PSTATE comes first: the others tell the emulator to look at it. */
+  #install({ registers }: Place): void {
+    const level = this.#level === 1 ? EL1 : EL2;
+    this.#processor.engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
+    this.#writeSystemRegister(SCR_EL3, SCR_VALUE);
+    this.#writeSystemRegister(HCR_EL2, registers.hcrEl2);
+    this.#writeSystemRegister(level.ttbr0, registers.ttbr0);
+    if (this.#level === 1) this.#writeSystemRegister(TTBR1_EL1, registers.ttbr1);
+    this.#writeSystemRegister(level.tcr, registers.tcr);
+    this.#writeSystemRegister(level.mair, registers.mair);
+    this.#writeSystemRegister(level.sctlr, registers.sctlr);
+  }
+
+  #writeSystemRegister(register: SystemRegister, value: bigint): void {
+    this.#processor.engine.writeRegister(Arm64.SystemRegister, ...systemRegisterWords(register, value));
+  }
+
+  /** Notes an exception and goes on where the stub's vectors would: Unicorn delivers none to the guest. */
+  #onException(interrupt: number): void {
+    const { engine, landings } = this.#processor;
+    const position = landings.position;
+    const isUser = exceptionLevelOf(engine.readRegister(Arm64.Pstate)) === 0;
+    switch (interrupt) {
+      case Interrupt.SupervisorCall:
+        this.#returnToLoop(EC_SVC);
+        return;
+      case Interrupt.DataAbort:
+        this.#classes[position] = isUser ? ExceptionClass.DataAbortLower : ExceptionClass.DataAbortSame;
+        break;
+      case Interrupt.PrefetchAbort:
+        this.#classes[position] = isUser
+          ? ExceptionClass.InstructionAbortLower
+          : ExceptionClass.InstructionAbortSame;
+        break;
+      default:
+        this.#broken ??= `exception ${interrupt} at ${hex(engine.readRegister(Arm64.Pc))}`;
+    }
+    this.#returnToLoop(BigInt(this.#classes[position] as number));
+  }
+
+  /** To the loop's exception level and its handler, with everything else as it is. */
+  #returnToLoop(exceptionClass: bigint): void {
+    const { engine } = this.#processor;
+    const place = this.#place as Place;
+    const isUser = exceptionLevelOf(engine.readRegister(Arm64.Pstate)) === 0;
+    const { values } = this.#resume;
+    values[0] = BigInt(isUser ? VECTOR_USER : VECTOR_SAME_LEVEL);
+    values[1] = exceptionClass << EC_SHIFT;
+    values[2] = engine.readRegister(Arm64.Pc);
+    values[3] = place.stubAddress + BigInt(LABELS[this.#level].fault);
+    if (isUser) {
+      engine.writeRegister(Arm64.Pstate, PSTATE.EL1);
+      // Any system register: writing one makes the emulator look at PSTATE again.
+      this.#writeSystemRegister(FAR_EL1, 0n);
+    }
+    this.#resume.write();
+  }
+
+  #isOwnFetch(physicalAddress: number): boolean {
+    const place = this.#place;
+    if (place === undefined || !isInExtent(physicalAddress, place.region)) return false;
+    const offset = this.#processor.engine.readRegister(Arm64.Pc) - place.stubAddress;
+    return offset >= 0n && offset < BigInt(CODE_BYTES);
+  }
+}
+
+const KNOWN_OF_COMPLETION = Known.Completion | Known.PhysicalAddress | Known.MemoryType | Known.Shareability;
+
+/** Places are numbered 2 × region + installation. By the best one: it, and the same installation elsewhere. */
+const PLACES: readonly (readonly number[])[] = [
+  [0, 2],
+  [1, 3],
+  [2, 0],
+  [3, 1],
+];
+
+/** Fills bytes from an image. @throws RangeError if one is not there */
+function readImage(memory: PhysicalMemory, address: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    const at = address + done;
+    const words = memory.frameWords(Math.floor(at / FRAME_SIZE));
+    if (words === undefined) {
+      throw new RangeError(`the image has no memory at ${hex(at)}, where its root table is`);
+    }
+    const offset = at % FRAME_SIZE;
+    const length = Math.min(FRAME_SIZE - offset, bytes.length - done);
+    bytes.set(new Uint8Array(words.buffer, words.byteOffset + offset, length), done);
+    done += length;
+  }
+}

@@ -1,0 +1,59 @@
+/** Unicorn's numbers of AArch64 registers (unicorn/arm64.h, uc_arm64_reg). */
+export const Arm64 = {
+  X9: 208,
+  X10: 209,
+  X11: 210,
+  X12: 211,
+  Pc: 260,
+  Pstate: 265,
+  /** Takes uc_arm64_cp_reg, see {@link systemRegisterWords}. */
+  SystemRegister: 290,
+} as const;
+
+/** op0, op1, CRn, CRm, op2 of a system register (Arm ARM D19.2). */
+export type SystemRegister = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];
+
+/** The registers that install one exception level's tables. */
+export interface LevelRegisters {
+  readonly sctlr: SystemRegister;
+  readonly ttbr0: SystemRegister;
+  readonly tcr: SystemRegister;
+  readonly mair: SystemRegister;
+}
+
+export const EL1: LevelRegisters = {
+  sctlr: [3, 0, 1, 0, 0],
+  ttbr0: [3, 0, 2, 0, 0],
+  tcr: [3, 0, 2, 0, 2],
+  mair: [3, 0, 10, 2, 0],
+};
+export const EL2: LevelRegisters = {
+  sctlr: [3, 4, 1, 0, 0],
+  ttbr0: [3, 4, 2, 0, 0],
+  tcr: [3, 4, 2, 0, 2],
+  mair: [3, 4, 10, 2, 0],
+};
+export const TTBR1_EL1: SystemRegister = [3, 0, 2, 0, 1];
+export const FAR_EL1: SystemRegister = [3, 0, 6, 0, 0];
+export const HCR_EL2: SystemRegister = [3, 4, 1, 1, 0];
+export const SCR_EL3: SystemRegister = [3, 6, 1, 1, 0];
+
+/** uc_arm64_cp_reg: five 32-bit numbers, padding, the value. */
+export function systemRegisterWords([op0, op1, crn, crm, op2]: SystemRegister, value: bigint): bigint[] {
+  return [pair(crn, crm), pair(op0, op1), BigInt(op2), value];
+}
+
+function pair(low: number, high: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
+/** PSTATE: the exception level, on the stack pointer of that level where there is one; interrupts masked. */
+export const PSTATE = { EL1: 0x3c5n, EL2: 0x3c9n } as const;
+
+/** The exception level in PSTATE.M. */
+export function exceptionLevelOf(pstate: bigint): number {
+  return Number((pstate >> 2n) & 3n);
+}
+
+/** QEMU's exception numbers, which the interrupt callback gets. */
+export const Interrupt = { SupervisorCall: 2, PrefetchAbort: 3, DataAbort: 4 } as const;

@@ -1,0 +1,37 @@
+import { Known } from '../../../src/outcome-list.ts';
+import type { Capabilities, GuestImage } from '../../machine.ts';
+import { AArch64UnicornGuest } from './aarch64-guest.ts';
+import type { UnicornLibrary } from './library.ts';
+import { unicornProvider } from './provider.ts';
+
+/** Unicorn's software MMU for AArch64, in this process. */
+export const unicornAArch64 = unicornProvider({
+  name: 'unicorn-aarch64',
+  architecture: 'aarch64',
+  capabilities: capabilitiesOf,
+  createGuest,
+});
+
+function capabilitiesOf(version: string): Capabilities {
+  return {
+    architecture: 'aarch64',
+    version,
+    observes:
+      Known.Completion | Known.FaultClass | Known.PhysicalAddress | Known.MemoryType | Known.Shareability,
+    features: ['EL1&0', 'EL2', '4K', '64K', 'HPDS', 'TBI'],
+    limits: [
+      'ESR and FAR are not observable: the class of a fault comes from the kind of exception',
+      'the status of a fault comes from an AT beside the access, so a fetch that only execute-never bits forbid has none',
+      'there are no address size faults: an output address beyond TCR.IPS or PS is used as it is',
+      'FEAT_HAFDBS, E0PD, LVA, LPA, LPA2, TTST and the 16 KiB granule are not there: images that use them are refused',
+      'EL3, EL2 with E2H, and stage 2 are not supported yet',
+    ],
+  };
+}
+
+function createGuest(library: UnicornLibrary, { registers, memory }: GuestImage): AArch64UnicornGuest {
+  if (registers.architecture !== 'aarch64') {
+    throw new RangeError(`cannot run ${registers.architecture} tables`);
+  }
+  return new AArch64UnicornGuest(library, registers, memory);
+}
