@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { MachineError } from '../harness/machine.ts';
 import { GuestRam, RAM_GRANULE } from './guest-ram.ts';
@@ -33,6 +34,11 @@ function start(overrides: { executable?: string; cpu?: string; extra?: string[] 
   return { ram, qemu };
 }
 
+/** The process's state letter on Linux: T when stopped. */
+function stateOf(processId: number | undefined): string | undefined {
+  return / \(.*\) (\w) /.exec(readFileSync(`/proc/${processId}/stat`, 'utf8'))?.[1];
+}
+
 function exists(processId: number | undefined): boolean {
   if (processId === undefined) return false;
   try {
@@ -50,6 +56,15 @@ test('a guest sees what the host writes while it runs, and the host what the gue
     await qemu.waitUntil(() => ram.readU32(ECHO) === value, 10_000, 'the echo');
   }
   expect(ram.readU32(ECHO)).toBe(0xffff_fffe);
+});
+
+test('a guest that nobody waits for takes no processor time, and goes on when asked', async () => {
+  const { ram, qemu } = start();
+  await qemu.waitUntil(() => ram.readU32(ECHO) === 0, 10_000, 'the start');
+  await expect.poll(() => stateOf(qemu.processId), { interval: 10 }).toBe('T');
+  ram.writeU32(INPUT, 5);
+  await qemu.waitUntil(() => ram.readU32(ECHO) === 5, 10_000, 'the echo');
+  expect(stateOf(qemu.processId)).not.toBe('T');
 });
 
 test('stop leaves no process and may be called again', async () => {

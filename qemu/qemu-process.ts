@@ -28,6 +28,8 @@ const SPIN_MS = 0.3;
 const YIELD_MS = 5;
 /** … and then sleeps between looks. */
 const SLEEP_MS = 1;
+/** A guest that nobody has waited for in this time is stopped: it would spin at its doorbell. */
+const IDLE_MS = 10;
 
 /** The part of QEMU's stderr that goes into messages. */
 const STDERR_LIMIT = 2_000;
@@ -41,6 +43,8 @@ export class QemuProcess {
   readonly #child: ReturnType<typeof spawn>;
   #stderr = '';
   #ended: string | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #paused = false;
 
   constructor(command: QemuCommand) {
     this.#machine = command.machine;
@@ -50,12 +54,7 @@ export class QemuProcess {
       this.#stderr = (this.#stderr + text).slice(-STDERR_LIMIT);
     });
     void this.#child.then((result) => {
-      this.#ended =
-        result.signal !== undefined
-          ? `was ended by ${result.signal}`
-          : result.exitCode !== undefined
-            ? `exited with status ${result.exitCode}`
-            : `could not be started: ${result.originalMessage ?? 'unknown reason'}`;
+      this.#ended = endOf(result);
     });
   }
 
@@ -70,6 +69,12 @@ export class QemuProcess {
    * @throws MachineError 'failed' if QEMU ends first, or the limit in milliseconds passes: then it is killed
    */
   async waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
+    this.#resume();
+    await this.#waitUntil(condition, limit, what);
+    this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
+  }
+
+  async #waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
     const start = performance.now();
     for (;;) {
       if (condition()) return;
@@ -86,8 +91,19 @@ export class QemuProcess {
 
   /** Kills the process and waits for its end. Safe to call more than once. */
   async stop(): Promise<void> {
+    clearTimeout(this.#idleTimer);
     this.#child.kill('SIGKILL');
     await this.#child;
+  }
+
+  #pause(): void {
+    if (this.#ended === undefined) this.#paused = this.#child.kill('SIGSTOP');
+  }
+
+  #resume(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#paused) this.#child.kill('SIGCONT');
+    this.#paused = false;
   }
 
   #failure(message: string): MachineError {
@@ -98,6 +114,14 @@ export class QemuProcess {
       stderr === '' ? message : `${message}; it said: ${stderr}`,
     );
   }
+}
+
+/** How a process ended, to follow "QEMU". */
+function endOf(result: Awaited<ReturnType<typeof spawn>>): string {
+  if (result.signal === 'SIGBUS') return 'was ended by SIGBUS (there was no storage left for its memory)';
+  if (result.signal !== undefined) return `was ended by ${result.signal}`;
+  if (result.exitCode !== undefined) return `exited with status ${result.exitCode}`;
+  return `could not be started: ${result.originalMessage ?? 'for an unknown reason'}`;
 }
 
 function boardArguments(command: QemuCommand): string[] {
@@ -116,6 +140,8 @@ function spawn(file: string, args: readonly string[], descriptors: readonly numb
     reject: false,
     buffer: false,
     cleanup: true,
+    // A process that is paused takes no other signal.
+    killSignal: 'SIGKILL',
     // execa takes any descriptor; its types know 0 to 9.
     stdio: ['ignore', 'ignore', 'pipe', ...(descriptors as readonly 3[])],
   });

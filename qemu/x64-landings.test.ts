@@ -1,0 +1,87 @@
+import { writeSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Access, AccessList, Privilege } from '../src/access-list.ts';
+import { AccessLog } from './access-log.ts';
+import { GROUP_SIZE, X64Batch } from './x64-batch.ts';
+import { NOT_LOGGED, readLandings } from './x64-landings.ts';
+
+const MARKER_FRAME = 0xff_ffff;
+let log: AccessLog;
+let written = 0;
+beforeEach(() => {
+  log = new AccessLog('test');
+  written = 0;
+});
+afterEach(() => log.close());
+
+/** A line as QEMU writes it. */
+const line = (kind: 'read' | 'write', address: number, size: number) =>
+  `Invalid ${kind} at addr 0x${address.toString(16).toUpperCase()}, size ${size}, region '(null)', reason: rejected\n`;
+const marker = (group: number, groupSize = GROUP_SIZE) =>
+  line('write', MARKER_FRAME * 4096 + ((group * groupSize * 8) % 4096), 8);
+
+function batchOf(accesses: readonly Access[]): X64Batch {
+  const list = new AccessList(accesses.length);
+  const batch = new X64Batch(false);
+  accesses.forEach((access, index) => {
+    list.set(index, 0x5000, 0, access, Privilege.Supervisor);
+    batch.add(list, index);
+  });
+  return batch;
+}
+
+function landings(batch: X64Batch, text: string, groupSize = GROUP_SIZE): number[] {
+  written += writeSync(log.descriptor, text, written);
+  const frames = new Float64Array(batch.length);
+  readLandings('test', log, batch, groupSize, MARKER_FRAME, frames);
+  return [...frames];
+}
+
+const { Read, Write, Execute } = Access;
+const desynchronised = /log and the probes do not belong together/;
+
+describe('what QEMU logs between two markers', () => {
+  test('belongs to the probe whose slot the physical address has', () => {
+    const text =
+      marker(0) + line('read', 0x12_3456_7000, 4) + line('read', 0x7020, 1) + line('read', 0x7021, 1);
+    expect(landings(batchOf([Read, Read, Execute]), text)).toEqual([0x1_2345_67, NOT_LOGGED, 0x7]);
+  });
+
+  test('of a write are its load and its store', () => {
+    const text = marker(0) + line('read', 0x9004, 4) + line('write', 0x9007, 1);
+    expect(landings(batchOf([Write]), text)).toEqual([9]);
+  });
+
+  test('may be page walks through missing tables, which are not probes', () => {
+    const text = marker(0) + line('read', 0x8000, 8) + line('read', 0x9010, 4);
+    expect(landings(batchOf([Read, Read]), text)).toEqual([NOT_LOGGED, 9]);
+  });
+
+  test('is told apart by groups: the same slot again after a marker is another probe', () => {
+    const accesses = Array.from({ length: GROUP_SIZE + 1 }, () => Read);
+    const frames = landings(batchOf(accesses), marker(0) + marker(1) + line('read', 0x9000, 4));
+    expect([frames[0], frames[GROUP_SIZE]]).toEqual([NOT_LOGGED, 9]);
+  });
+});
+
+describe('a log that does not fit the probes is an error, never an answer:', () => {
+  test.each([
+    ['a missing marker', [Read], ''],
+    ['a marker too many', [Read], marker(0) + marker(1)],
+    ['a marker out of order', Array.from({ length: GROUP_SIZE + 1 }, () => Read), marker(1) + marker(0)],
+    ['a slot that no probe has', [Read], marker(0) + line('read', 0x9010, 4)],
+    ['a store of a probe that reads', [Read], marker(0) + line('write', 0x9007, 1)],
+    ['two places of one probe', [Read], marker(0) + line('read', 0x9000, 4) + line('read', 0xa000, 4)],
+    ['a line before the first marker', [Read], line('read', 0x9000, 4) + marker(0)],
+  ])('%s', (_, accesses, text) => {
+    expect(() => landings(batchOf(accesses), text)).toThrow(desynchronised);
+  });
+
+  test.each([
+    'Something else went wrong\n',
+    'Invalid read at addr 0x9000\n',
+    "Invalid read at addr 0x9000, size 4, region '(null)', reason: rej",
+  ])('the line %j', (text) => {
+    expect(() => landings(batchOf([Read]), marker(0) + text)).toThrow(/QEMU logged "/);
+  });
+});
