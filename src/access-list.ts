@@ -31,7 +31,10 @@ export const AccessFlag = {
   ProtectionKeys: 2,
   /** Ask for the translation without touching the memory behind it, where the machine can (AArch64 `AT`). */
   TranslateOnly: 4,
-  /** x64: a data access through the stack segment: #SS instead of #GP where the address is not canonical. */
+  /**
+   * x64: a data access through the stack segment: #SS instead of #GP where the address is not canonical. Only
+   * the walker knows it; no stub performs such accesses.
+   */
   Stack: 8,
 } as const;
 

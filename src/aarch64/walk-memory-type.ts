@@ -21,7 +21,10 @@ export function memoryTypeIndex(descriptorLow: number): number {
   return ((descriptorLow >>> 2) & 0x07) | ((descriptorLow >>> 5) & 0x18);
 }
 
-/** Every combination of AttrIndx and SH under a MAIR value. */
+/**
+ * Every combination of AttrIndx and SH under a MAIR value: what the descriptor selects, as PAR_EL1 shows it. That
+ * SCTLR_ELx.C = 0 makes data accesses non-cacheable beyond that is left out.
+ */
 export function memoryTypeTable(mair: bigint): MemoryTypeTable {
   const types = new Uint16Array(32);
   const known = new Uint8Array(32).fill(KNOWN_ALL);

@@ -1,8 +1,8 @@
 import { Access, type AccessList, Privilege } from '../access-list.ts';
 import { EntryKind } from '../entry-kind.ts';
-import { KNOWN_ALL, type OutcomeList, StructuralFault } from '../outcome-list.ts';
+import { type OutcomeList, StructuralFault } from '../outcome-list.ts';
 import { permissionBit } from '../permissions.ts';
-import { accessRecordProblem, wordsOf } from '../walk-columns.ts';
+import { accessRecordProblem, prepareOutcomes } from '../walk-columns.ts';
 import { abortSyndrome, ExceptionClass, FaultStatus, faultStatusCode } from './walk-fault.ts';
 import type { AArch64PageWalk } from './walk-page.ts';
 import type { StageOne, WalkRange } from './walk-stage-one.ts';
@@ -12,7 +12,7 @@ export function predictAArch64(walk: AArch64PageWalk, accesses: AccessList, outc
   const { stage } = walk;
   const { memoryTypes } = stage;
   const records = accesses.words;
-  const faultAddress = wordsOf(outcomes, accesses.length);
+  const faultAddress = prepareOutcomes(outcomes, accesses.length);
   const lastPrivilege = stage.regime.hasUser ? Privilege.User : Privilege.Supervisor;
   walk.forget();
   for (let i = 0, at = 0; i < accesses.length; i++, at += 4) {
@@ -22,12 +22,6 @@ export function predictAArch64(walk: AArch64PageWalk, accesses: AccessList, outc
     const access = (kind & 0xff) as Access;
     const privilege = ((kind >>> 8) & 0xff) as Privilege;
     if (access > Access.Execute || privilege > lastPrivilege) throw accessRecordProblem(accesses, i);
-
-    outcomes.known[i] = KNOWN_ALL;
-    outcomes.physicalAddress[i] = -1;
-    outcomes.memoryType[i] = 0;
-    faultAddress[2 * i] = 0;
-    faultAddress[2 * i + 1] = 0;
 
     const range = rangeOf(stage, high);
     let status = statusBeforeWalk(range, low, high, access, privilege);
@@ -41,7 +35,6 @@ export function predictAArch64(walk: AArch64PageWalk, accesses: AccessList, outc
       status = statusAfterWalk(walk, access, privilege);
     }
     if (status === NO_FAULT) {
-      outcomes.fault[i] = 0;
       outcomes.physicalAddress[i] = walk.physicalAddress(low, high);
       const type = walk.memoryTypeIndex;
       outcomes.memoryType[i] = memoryTypes.types[type] as number;

@@ -1,8 +1,8 @@
 import { Access, AccessFlag, type AccessList, Privilege } from '../access-list.ts';
 import { EntryKind } from '../entry-kind.ts';
-import { KNOWN_ALL, type OutcomeList, StructuralFault, x64Fault } from '../outcome-list.ts';
+import { type OutcomeList, StructuralFault, x64Fault } from '../outcome-list.ts';
 import { permissionBit } from '../permissions.ts';
-import { accessRecordProblem, wordsOf } from '../walk-columns.ts';
+import { accessRecordProblem, prepareOutcomes } from '../walk-columns.ts';
 import { PageFaultError, Vector } from './walk-fault.ts';
 import type { X64PageWalk } from './walk-page.ts';
 import type { X64Paging } from './walk-paging.ts';
@@ -12,7 +12,7 @@ import { RightsIndex, WITH_AC_SHIFT } from './walk-rights.ts';
 export function predictX64(walk: X64PageWalk, accesses: AccessList, outcomes: OutcomeList): void {
   const { paging } = walk;
   const records = accesses.words;
-  const faultAddress = wordsOf(outcomes, accesses.length);
+  const faultAddress = prepareOutcomes(outcomes, accesses.length);
   walk.forget();
   for (let i = 0, at = 0; i < accesses.length; i++, at += 4) {
     const low = records[at] as number;
@@ -22,12 +22,6 @@ export function predictX64(walk: X64PageWalk, accesses: AccessList, outcomes: Ou
     const privilege = ((kind >>> 8) & 0xff) as Privilege;
     const flags = (kind >>> 16) & 0xff;
     if (access > Access.Execute || privilege > Privilege.User) throw accessRecordProblem(accesses, i);
-
-    outcomes.known[i] = KNOWN_ALL;
-    outcomes.physicalAddress[i] = -1;
-    outcomes.memoryType[i] = 0;
-    faultAddress[2 * i] = 0;
-    faultAddress[2 * i + 1] = 0;
 
     if (!isCanonical(paging, high)) {
       const throughStack = (flags & AccessFlag.Stack) !== 0 && access !== Access.Execute;
@@ -43,7 +37,6 @@ export function predictX64(walk: X64PageWalk, accesses: AccessList, outcomes: Ou
     const pkru = (flags & AccessFlag.ProtectionKeys) !== 0 ? (records[at + 3] as number) : 0;
     const error = pageFaultError(walk, access, privilege, flags, pkru);
     if (error === undefined) {
-      outcomes.fault[i] = 0;
       outcomes.physicalAddress[i] = walk.physicalAddress(low);
       outcomes.memoryType[i] = walk.memoryType;
     } else {
