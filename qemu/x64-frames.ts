@@ -1,4 +1,4 @@
-import { isHarmlessCode } from '../guest-stubs/x64/harmless-code.ts';
+import { isHarmlessEntry } from '../guest-stubs/x64/harmless-code.ts';
 import { tagFrame } from '../guest-stubs/x64/tags.ts';
 import { Access } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
@@ -103,7 +103,7 @@ export class X64Frames {
     const words = this.#image.frameWords(frame);
     if (words === undefined) return undefined;
     for (let slot = 0; slot < GROUP_SIZE; slot++) {
-      if (isHarmlessCode(words[4 * slot] as number)) return { slot, unique: undefined };
+      if (isHarmlessEntry(words[4 * slot] as number)) return { slot, unique: undefined };
     }
     return undefined;
   }

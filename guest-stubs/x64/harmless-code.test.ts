@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isHarmlessCode } from './harmless-code.ts';
+import { isHarmlessCode, isHarmlessEntry } from './harmless-code.ts';
 
 /** The first two bytes of code, as {@link isHarmlessCode} takes them. */
 const bytes = (first: number, second: number) => first | (second << 8);
@@ -24,4 +24,18 @@ test('prefixes and two-byte opcodes are not, whatever follows', () => {
   for (const first of [0x0f, 0x41, 0x4f, 0x65, 0x67, 0xc5, 0xf3]) {
     expect(isHarmlessCode(bytes(first, 0xc0)), first.toString(16)).toBe(false);
   }
+});
+
+test('an entry whose first byte becomes a prefix when A and D are set is not harmless', () => {
+  const writableUserLeaf = 0x9f60_0007; // with A and D: 67 00 60 9f, add [eax - 0x61], ah
+  expect(isHarmlessCode(writableUserLeaf)).toBe(true);
+  expect(isHarmlessEntry(writableUserLeaf)).toBe(false);
+  expect(isHarmlessEntry(writableUserLeaf | 0x60)).toBe(false);
+});
+
+test('an entry that is harmless with and without A and D is, as is an empty one', () => {
+  expect(isHarmlessEntry(bytes(0x87, 0xc0))).toBe(true); // 87, a7, c7, e7
+  expect(isHarmlessEntry(bytes(0x63, 0x00))).toBe(true); // both are set already
+  expect(isHarmlessEntry(bytes(0x03, 0x00))).toBe(false); // 43 is a REX prefix
+  expect(isHarmlessEntry(0)).toBe(true);
 });

@@ -32,6 +32,18 @@ export function isHarmlessCode(bytes: number): boolean {
   return !WITH_MODRM.has(opcode) || isHarmlessOperand(modrm);
 }
 
+/** What A and D (bits 5 and 6, SDM Vol. 3A §4.8) can add to the first byte of a present entry. */
+const ACCESSED_DIRTY_VALUES = [0, 0x20, 0x40, 0x60];
+
+/**
+ * Whether a table entry is harmless to execute whatever of A and D the processor has set in it by then: they turn
+ * 07, which does not exist, into 67, a prefix that takes the address out of reach of the canary.
+ */
+export function isHarmlessEntry(low: number): boolean {
+  if ((low & 1) === 0) return isHarmlessCode(low);
+  return ACCESSED_DIRTY_VALUES.every((flags) => isHarmlessCode(low | flags));
+}
+
 /** A register, or memory at a register: not by SIB byte, RIP or absolute address. */
 function isHarmlessOperand(modrm: number): boolean {
   const rm = modrm & 7;
