@@ -10,32 +10,6 @@ export interface RegisteredMachine {
   provider(): Promise<MachineProvider>;
 }
 
-/** During development: a machine whose module is not there yet is absent. */
-async function loadProvider(
-  path: string,
-  exportName: string,
-  name: string,
-  architecture: Architecture,
-): Promise<MachineProvider> {
-  try {
-    const module: Record<string, MachineProvider | undefined> = await import(path);
-    const provider = module[exportName];
-    if (provider !== undefined) return provider;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  }
-  return {
-    name,
-    architecture,
-    detect: async () => ({ available: false, reason: 'not built yet' }),
-    open: async () => {
-      throw new Error(`${name}: not built yet`);
-    },
-  };
-}
-
-const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-
 /** Every machine, in the order of reports: the richest observer of each architecture first. */
 export const MACHINES: readonly RegisteredMachine[] = [
   {
@@ -56,8 +30,7 @@ export const MACHINES: readonly RegisteredMachine[] = [
   {
     name: 'unicorn-aarch64',
     architecture: 'aarch64',
-    provider: () =>
-      loadProvider(`./unicorn/unicorn-aarch64.${EXTENSION}`, 'unicornAArch64', 'unicorn-aarch64', 'aarch64'),
+    provider: async () => (await import('./unicorn/unicorn-aarch64.ts')).unicornAArch64,
   },
 ];
 
