@@ -123,8 +123,8 @@ export class AArch64Machine implements Machine {
       await guest.whenUp();
     } catch (cause) {
       await this.close();
-      const isUnknown = cause instanceof MachineError && UNKNOWN_MODEL.test(cause.message);
-      throw isUnknown ? this.#unfit(`QEMU does not know CPU model '${cpu}'`, cause) : cause;
+      const unknownModel = cause instanceof MachineError ? UNKNOWN_MODEL.exec(cause.message) : null;
+      throw unknownModel === null ? cause : this.#unfit(`QEMU is ${unknownModel[0]}`, cause);
     }
     return guest;
   }

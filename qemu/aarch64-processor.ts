@@ -11,7 +11,7 @@ export function isModelName(cpu: string): boolean {
 }
 
 /** QEMU's message for a model that it does not have. */
-export const UNKNOWN_MODEL = /unable to find CPU model/;
+export const UNKNOWN_MODEL = /unable to find CPU model.*/;
 
 /** Whether ID_AA64MMFR0_EL1 has a granule (Arm ARM D19.2.64): TGran4, TGran16, TGran64. */
 const HAS_GRANULE: Readonly<Record<number, (features: bigint) => boolean>> = {

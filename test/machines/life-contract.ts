@@ -72,7 +72,7 @@ const FOREIGN_AARCH64 = {
 } as const;
 
 /** Processes that this one started and that still are; undefined where the system does not tell. */
-function childProcesses(): string[] | undefined {
+export function childProcesses(): string[] | undefined {
   try {
     return readdirSync('/proc/self/task').flatMap((task) =>
       readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
