@@ -16,8 +16,8 @@ const BYTE_NEWLINE = '\n'.charCodeAt(0);
 /** Bytes read at once. */
 const CHUNK = 1 << 20;
 
-/** A first guess at the space that one batch's log takes, in bytes. */
-const EXPECTED_BYTES = 32 << 20;
+/** Bytes after which the file is emptied as soon as that is possible. */
+const LONG = 64 << 20;
 
 /**
  * QEMU's log of guest errors (`-d guest_errors -D FILE`): every access that the MMU let pass and
@@ -30,32 +30,49 @@ export class AccessLog {
   readonly #machine: string;
   readonly #buffer = Buffer.alloc(CHUNK);
   #position = 0;
+  #freedUpTo = 0;
   #open = true;
 
   constructor(machine: string) {
     this.#machine = machine;
-    this.descriptor = openScratchFile(machine, EXPECTED_BYTES).descriptor;
+    this.descriptor = openScratchFile(machine, LONG).descriptor;
+  }
+
+  /** Where QEMU has written to: give it to {@link drain} to take what a guest had done by now. */
+  get end(): number {
+    return fstatSync(this.descriptor).size;
   }
 
   /**
-   * Takes all lines since the last call, in order, and frees their space.
+   * Takes the lines since the last call up to `end`, in order.
    * @throws MachineError 'failed' on a line that is no logged access: nothing can be said then
    */
-  drain(take: LoggedAccess): void {
+  drain(end: number, take: LoggedAccess): void {
     const buffer = this.#buffer;
     let held = 0;
-    for (;;) {
-      const count = readSync(this.descriptor, buffer, held, CHUNK - held, this.#position);
-      if (count === 0) break;
+    while (this.#position < end) {
+      const wanted = Math.min(CHUNK - held, end - this.#position);
+      const count = readSync(this.descriptor, buffer, held, wanted, this.#position);
       this.#position += count;
       held += count;
       const used = this.#takeLines(buffer, held, take);
       buffer.copyWithin(0, used, held);
       held -= used;
+      if (count === 0) break;
     }
     if (held > 0) throw this.#unreadable(buffer.toString('latin1', 0, held));
+  }
+
+  /** Whether the file is so long that it should be emptied. */
+  get isLong(): boolean {
+    return this.#position - this.#freedUpTo > LONG;
+  }
+
+  /** Gives the space back. Only while the guest rests and after everything was taken. */
+  empty(): void {
     // QEMU goes on writing behind; what is before becomes a hole.
-    if (fstatSync(this.descriptor).size > 0) ftruncateSync(this.descriptor, 0);
+    ftruncateSync(this.descriptor, 0);
+    this.#freedUpTo = this.#position;
   }
 
   close(): void {

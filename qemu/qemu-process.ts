@@ -69,9 +69,16 @@ export class QemuProcess {
    * @throws MachineError 'failed' if QEMU ends first, or the limit in milliseconds passes: then it is killed
    */
   async waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
-    this.#resume();
+    this.resume();
     await this.#waitUntil(condition, limit, what);
     this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
+  }
+
+  /** Lets a paused guest run; {@link waitUntil} does it too. */
+  resume(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#paused) this.#child.kill('SIGCONT');
+    this.#paused = false;
   }
 
   async #waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
@@ -98,12 +105,6 @@ export class QemuProcess {
 
   #pause(): void {
     if (this.#ended === undefined) this.#paused = this.#child.kill('SIGSTOP');
-  }
-
-  #resume(): void {
-    clearTimeout(this.#idleTimer);
-    if (this.#paused) this.#child.kill('SIGCONT');
-    this.#paused = false;
   }
 
   #failure(message: string): MachineError {

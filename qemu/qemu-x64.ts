@@ -14,7 +14,7 @@ import { Known } from '../src/outcome-list.ts';
 import { qemuVersion } from './qemu-version.ts';
 import { X64Batch } from './x64-batch.ts';
 import { X64Frames } from './x64-frames.ts';
-import { X64Guest } from './x64-guest.ts';
+import { BATCH_LIMIT, X64Guest } from './x64-guest.ts';
 import { planInstallation } from './x64-installation.ts';
 import { X64Probing } from './x64-probing.ts';
 
@@ -67,7 +67,9 @@ class QemuX64 implements Machine {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly #timeLimit: number;
-  #loaded: { guest: X64Guest; frames: X64Frames; batch: X64Batch; image: GuestImage } | undefined;
+  #loaded:
+    | { guest: X64Guest; frames: X64Frames; batches: readonly X64Batch[]; image: GuestImage }
+    | undefined;
 
   constructor(capabilities: Capabilities, timeLimit: number) {
     this.capabilities = capabilities;
@@ -85,13 +87,14 @@ class QemuX64 implements Machine {
       throw cause;
     }
     const frames = new X64Frames(guest.ram, image.memory, installation.tableFrames);
-    this.#loaded = { guest, frames, batch: new X64Batch(installation.protectionKeys), image };
+    const batches = [0, 1].map(() => new X64Batch(BATCH_LIMIT, installation.protectionKeys));
+    this.#loaded = { guest, frames, batches, image };
   }
 
   async probe(probes: ProbeList): Promise<Observations> {
-    const { guest, frames, batch } = this.#current();
+    const { guest, frames, batches } = this.#current();
     try {
-      return await new X64Probing(NAME, guest, frames, batch, probes).run();
+      return await new X64Probing(NAME, guest, frames, batches, probes).run();
     } catch (cause) {
       await this.close();
       throw cause;

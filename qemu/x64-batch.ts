@@ -1,4 +1,3 @@
-import { MAX_BATCH } from '../guest-stubs/protocol.ts';
 import { X64ProbeFlag } from '../guest-stubs/x64/control.ts';
 import { SLOT_BYTES } from '../guest-stubs/x64/tags.ts';
 import {
@@ -13,22 +12,27 @@ import { FRAME_SIZE } from '../src/addresses.ts';
 /** Slots in a page, and so probes that a log line can tell apart. */
 export const GROUP_SIZE = FRAME_SIZE / SLOT_BYTES;
 
-/** Up to 65,536 accesses as the stub's records. Every record's address is moved to a slot of its page. */
+/** Accesses as the stub's records. Every record's address is moved to a slot of its page. */
 export class X64Batch {
   length = 0;
   /** The index in the caller's list of each record. */
-  readonly order = new Int32Array(MAX_BATCH);
+  readonly order: Int32Array;
   /** Probe records, as words. */
-  readonly words = new Uint32Array(MAX_BATCH * ACCESS_RECORD_WORDS);
+  readonly words: Uint32Array;
   readonly #flags: number;
 
-  /** @param protectionKeys whether PKRU exists; without, the stub must not write it */
-  constructor(protectionKeys: boolean) {
+  /**
+   * @param capacity accesses at most
+   * @param protectionKeys whether PKRU exists; without, the stub must not write it
+   */
+  constructor(capacity: number, protectionKeys: boolean) {
+    this.order = new Int32Array(capacity);
+    this.words = new Uint32Array(capacity * ACCESS_RECORD_WORDS);
     this.#flags = AccessFlag.AlignmentCheck | (protectionKeys ? AccessFlag.ProtectionKeys : 0);
   }
 
   get full(): boolean {
-    return this.length === MAX_BATCH;
+    return this.length === this.order.length;
   }
 
   /** The records as bytes. */

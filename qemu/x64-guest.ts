@@ -28,6 +28,9 @@ import type { X64Installation } from './x64-installation.ts';
 /** From where the processor starts to the loader device's address: CS base is 0xffff0000 after reset. */
 const RESET_CS_OFFSET = 0x1_0000;
 
+/** Probes in a batch at most: half of the windows, so that the host can work on the other half meanwhile. */
+export const BATCH_LIMIT = MAX_BATCH / 2;
+
 /** Result records that nobody has written. */
 const UNWRITTEN_RESULTS = unwrittenResults();
 
@@ -40,11 +43,15 @@ export class X64Guest {
   readonly #machine: string;
   readonly #timeLimit: number;
   readonly #process: QemuProcess;
-  readonly #results = new Uint8Array(MAX_BATCH * RESULT_RECORD_BYTES);
+  readonly #buffers = [0, 1].map(() => new Uint8Array(BATCH_LIMIT * RESULT_RECORD_BYTES));
   /** Top-level entries that the processor used through a placement that has been left: their A bits. */
   readonly #accessed = new Uint8Array(512);
   #active = 0;
   #doorbell = 0;
+  /** Which half of the probe and result windows is in use. */
+  #half = 0;
+  /** Probes of the batch that was started last. */
+  #count = 0;
 
   /** Starts QEMU with the stub at placement 0; {@link ready} waits for it. @throws MachineError 'failed' */
   constructor(machine: string, image: GuestImage, installation: X64Installation, timeLimit: number) {
@@ -85,7 +92,8 @@ export class X64Guest {
   /** Waits until the stub is up. @throws MachineError 'failed' */
   async ready(): Promise<void> {
     await this.#awaitStub('the guest was up');
-    await this.#ring(X64Command.Probe, 0);
+    this.#ring(0);
+    await this.#awaitBatch();
     this.clock.start(this.#control64(Control.T1));
   }
 
@@ -104,23 +112,34 @@ export class X64Guest {
   }
 
   /**
-   * Runs up to 65,536 probes.
+   * Starts up to {@link BATCH_LIMIT} probes and returns while the guest makes them; {@link finish} waits for it.
    * @param records the probe records
    * @param groupSize probes between two markers, a power of two; 0 for no markers
-   * @returns the words of the result records; valid until the next call
-   * @throws MachineError 'failed' if the guest ends, hangs or leaves a record out
    */
-  async run(records: Uint8Array, groupSize: number): Promise<Uint32Array> {
-    const count = records.length / ACCESS_RECORD_BYTES;
+  start(records: Uint8Array, groupSize: number): void {
+    this.#half = 1 - this.#half;
+    this.#count = records.length / ACCESS_RECORD_BYTES;
     const { region } = this.active;
-    this.ram.write(region + PROBE_WINDOW_OFFSET, records);
-    this.ram.write(region + RESULT_WINDOW_OFFSET, UNWRITTEN_RESULTS.subarray(0, count * RESULT_RECORD_BYTES));
+    this.ram.write(region + this.#probes, records);
+    this.ram.write(region + this.#results, UNWRITTEN_RESULTS.subarray(0, this.#count * RESULT_RECORD_BYTES));
+    this.#setControl64(Control.Probes, BigInt(this.#probes));
+    this.#setControl64(Control.Results, BigInt(this.#results));
     const mask = groupSize === 0 ? NO_MARKERS : BigInt(groupSize * ACCESS_RECORD_BYTES - 1);
     this.ram.writeU64(region + registerOffset(X64Register.MarkerMask), mask);
-    await this.#ring(X64Command.Probe, count);
+    this.#ring(this.#count);
+  }
+
+  /**
+   * Waits until the probes are made.
+   * @returns the words of their result records; valid until the call after next
+   * @throws MachineError 'failed' if the guest ends, hangs or leaves a record out
+   */
+  async finish(): Promise<Uint32Array> {
+    await this.#awaitBatch();
     this.clock.add(this.#control64(Control.T0), this.#control64(Control.T1));
-    const results = this.#results.subarray(0, count * RESULT_RECORD_BYTES);
-    this.ram.read(region + RESULT_WINDOW_OFFSET, results);
+    const bytes = this.#buffers[this.#half] as Uint8Array;
+    const results = bytes.subarray(0, this.#count * RESULT_RECORD_BYTES);
+    this.ram.read(this.active.region + this.#results, results);
     return new Uint32Array(results.buffer, 0, results.length / 4);
   }
 
@@ -137,20 +156,34 @@ export class X64Guest {
     this.log.close();
   }
 
-  async #ring(command: number, count: number): Promise<void> {
+  /** Offsets of the half of the windows that is in use. */
+  get #probes(): number {
+    return PROBE_WINDOW_OFFSET + this.#half * BATCH_LIMIT * ACCESS_RECORD_BYTES;
+  }
+
+  get #results(): number {
+    return RESULT_WINDOW_OFFSET + this.#half * BATCH_LIMIT * RESULT_RECORD_BYTES;
+  }
+
+  #ring(count: number): void {
     const control = this.active.region + CONTROL_OFFSET;
     this.ram.writeU32(control + Control.Count, count);
-    this.ram.writeU32(control + Control.Command, command);
+    this.ram.writeU32(control + Control.Command, X64Command.Probe);
     this.#doorbell++;
     this.ram.writeU32(control + Control.Doorbell, this.#doorbell);
+    this.#process.resume();
+  }
+
+  async #awaitBatch(): Promise<void> {
+    const control = this.active.region + CONTROL_OFFSET;
     await this.#process.waitUntil(
       () => this.ram.readU32(control + Control.Ack) === this.#doorbell,
       this.#timeLimit,
-      `the guest had made ${count} probes`,
+      `the guest had made ${this.#count} probes`,
     );
     const done = this.ram.readU32(control + Control.Done);
-    if (done !== count) {
-      throw new MachineError(this.#machine, 'failed', `the guest made ${done} of ${count} probes`);
+    if (done !== this.#count) {
+      throw new MachineError(this.#machine, 'failed', `the guest made ${done} of ${this.#count} probes`);
     }
   }
 
@@ -178,10 +211,14 @@ export class X64Guest {
   #control64(offset: number): bigint {
     return this.ram.readU64(this.active.region + CONTROL_OFFSET + offset);
   }
+
+  #setControl64(offset: number, value: bigint): void {
+    this.ram.writeU64(this.active.region + CONTROL_OFFSET + offset, value);
+  }
 }
 
 function unwrittenResults(): Uint8Array {
-  const view = new DataView(new ArrayBuffer(MAX_BATCH * RESULT_RECORD_BYTES));
+  const view = new DataView(new ArrayBuffer(BATCH_LIMIT * RESULT_RECORD_BYTES));
   for (let at = 0; at < view.byteLength; at += RESULT_RECORD_BYTES) {
     view.setUint16(at + Result.Vector, VECTOR_UNWRITTEN, true);
   }

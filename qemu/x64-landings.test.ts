@@ -22,7 +22,7 @@ const marker = (group: number, groupSize = GROUP_SIZE) =>
 
 function batchOf(accesses: readonly Access[]): X64Batch {
   const list = new AccessList(accesses.length);
-  const batch = new X64Batch(false);
+  const batch = new X64Batch(accesses.length, false);
   accesses.forEach((access, index) => {
     list.set(index, 0x5000, 0, access, Privilege.Supervisor);
     batch.add(list, index);
@@ -33,7 +33,7 @@ function batchOf(accesses: readonly Access[]): X64Batch {
 function landings(batch: X64Batch, text: string, groupSize = GROUP_SIZE): number[] {
   written += writeSync(log.descriptor, text, written);
   const frames = new Float64Array(batch.length);
-  readLandings('test', log, batch, groupSize, MARKER_FRAME, frames);
+  readLandings('test', log, log.end, batch, groupSize, MARKER_FRAME, frames);
   return [...frames];
 }
 

@@ -18,12 +18,14 @@ export const NOT_LOGGED = -1;
  * Lines come in the order of the probes, and markers cut them into groups. Inside a group of up to 256
  * probes every probe has its own slot, and translation keeps an address's place in the page: so the slot in
  * the physical address names the probe. A group of one needs no slot.
+ * @param end where in the log the batch ends
  * @param landings the frame number per record, or {@link NOT_LOGGED}
  * @throws MachineError 'failed' if lines and probes do not belong together
  */
 export function readLandings(
   machine: string,
   log: AccessLog,
+  end: number,
   batch: X64Batch,
   groupSize: number,
   markerFrame: number,
@@ -34,7 +36,7 @@ export function readLandings(
   const desynchronised = (what: string) =>
     new MachineError(machine, 'failed', `QEMU's log and the probes do not belong together: ${what}`);
 
-  log.drain((write, size, address) => {
+  log.drain(end, (write, size, address) => {
     const frame = Math.floor(address / FRAME_SIZE);
     const offset = address % FRAME_SIZE;
     if (write && size === MARKER_BYTES && frame === markerFrame) {

@@ -6,7 +6,7 @@ import { FRAME_SIZE } from '../src/addresses.ts';
 import { Known, OutcomeList } from '../src/outcome-list.ts';
 import { GROUP_SIZE, type X64Batch } from './x64-batch.ts';
 import { sameEntry, type X64Frames } from './x64-frames.ts';
-import type { X64Guest } from './x64-guest.ts';
+import { BATCH_LIMIT, type X64Guest } from './x64-guest.ts';
 import { NOT_LOGGED, readLandings } from './x64-landings.ts';
 import { decodeResults, setCompleted } from './x64-outcomes.ts';
 
@@ -24,27 +24,38 @@ export class X64Probing {
   readonly #expected: Float64Array;
   readonly #outcomes: OutcomeList;
   readonly #remarks = new Map<number, string>();
-  readonly #batch: X64Batch;
+  readonly #batches: readonly X64Batch[];
   readonly #landings: Float64Array;
   /** Completed accesses that landed neither where they were expected nor anywhere that has a name. */
   #lost: number[] = [];
 
-  constructor(machine: string, guest: X64Guest, frames: X64Frames, batch: X64Batch, probes: ProbeList) {
+  /** @param batches two of {@link BATCH_LIMIT} accesses, to work with */
+  constructor(
+    machine: string,
+    guest: X64Guest,
+    frames: X64Frames,
+    batches: readonly X64Batch[],
+    probes: ProbeList,
+  ) {
     this.#machine = machine;
     this.#guest = guest;
     this.#frames = frames;
-    this.#batch = batch;
+    this.#batches = batches;
     this.#accesses = probes.accesses;
     this.#expected = probes.expectedFrames;
     this.#outcomes = new OutcomeList(probes.accesses.length);
-    this.#landings = new Float64Array(batch.order.length);
+    this.#landings = new Float64Array(BATCH_LIMIT);
   }
 
   async run(): Promise<Observations> {
     const passes = this.#assignPasses();
     for (let placement = 0; placement < this.#guest.installation.placements.length; placement++) {
-      await this.#runPass(passes, 2 * placement, GROUP_SIZE);
-      await this.#runPass(passes, 2 * placement + 1, 1);
+      for (const inImage of [false, true]) {
+        const pass = 2 * placement + (inImage ? 1 : 0);
+        if (!passes.includes(pass)) continue;
+        await this.#moveTo(placement);
+        await this.#runPass(passes, pass, inImage, inImage ? 1 : GROUP_SIZE);
+      }
     }
     await this.#retryLost();
     return {
@@ -72,65 +83,83 @@ export class X64Probing {
     return passes;
   }
 
-  async #runPass(passes: Uint8Array, pass: number, groupSize: number): Promise<void> {
-    this.#batch.clear();
-    for (let index = 0; index < passes.length; index++) {
-      if (passes[index] !== pass) continue;
-      if (this.#batch.length === 0) await this.#moveTo(pass >> 1);
-      this.#add(index, (pass & 1) === 1);
-      if (this.#batch.full) await this.#runBatch(groupSize);
+  /** Makes all accesses of a pass. While the guest makes a batch, the host fills the next and reads the last. */
+  async #runPass(passes: Uint8Array, pass: number, inImage: boolean, groupSize: number): Promise<void> {
+    let running: X64Batch | undefined;
+    for (let next = passes.indexOf(pass), turn = 0; next !== -1; turn++) {
+      const batch = this.#batches[turn % 2] as X64Batch;
+      next = this.#fill(batch, passes, pass, next, inImage);
+      const last = running === undefined ? undefined : await this.#finish(running, groupSize);
+      if (this.#guest.log.isLong) {
+        last?.();
+        this.#guest.log.empty();
+        this.#start(batch, groupSize);
+      } else {
+        this.#start(batch, groupSize);
+        last?.();
+      }
+      running = batch;
     }
-    if (this.#batch.length > 0) await this.#runBatch(groupSize);
+    if (running !== undefined) (await this.#finish(running, groupSize))();
   }
 
-  #add(index: number, inImage: boolean): void {
+  /** @returns the first index of the pass that did not fit, −1 if all did */
+  #fill(batch: X64Batch, passes: Uint8Array, pass: number, from: number, inImage: boolean): number {
+    batch.clear();
+    for (let index = from; index < passes.length; index++) {
+      if (passes[index] !== pass) continue;
+      if (batch.full) return index;
+      this.#add(batch, index, inImage);
+    }
+    return -1;
+  }
+
+  #add(batch: X64Batch, index: number, inImage: boolean): void {
     const frame = this.#expected[index] as number;
     if (!inImage) {
       if (frame >= 0 && this.#frames.isRam(frame)) this.#frames.tag(frame);
-      this.#batch.add(this.#accesses, index);
+      batch.add(this.#accesses, index);
       return;
     }
     const slot = this.#frames.imageSlot(frame, this.#accesses.access(index));
     if (slot === undefined) {
       this.#remarks.set(index, 'not made: nothing in this page of the tables under test is safe to execute');
     } else {
-      this.#batch.addInSlot(this.#accesses, index, slot.slot);
+      batch.addInSlot(this.#accesses, index, slot.slot);
     }
   }
 
-  async #runBatch(groupSize: number): Promise<void> {
-    const { installation } = this.#guest;
-    const batch = this.#batch;
-    const hasMarkers = installation.markerFrame !== undefined;
-    const results = await this.#guest.run(batch.bytes, hasMarkers ? groupSize : 0);
-    if (installation.markerFrame !== undefined) {
-      readLandings(
-        this.#machine,
-        this.#guest.log,
-        batch,
-        groupSize,
-        installation.markerFrame,
-        this.#landings,
-      );
-    } else {
-      this.#landings.fill(NOT_LOGGED);
-    }
+  #start(batch: X64Batch, groupSize: number): void {
+    this.#guest.start(batch.bytes, this.#guest.installation.markerFrame === undefined ? 0 : groupSize);
+  }
+
+  /** Waits for a batch. @returns what turns its results into outcomes, to be called before the next but one starts */
+  async #finish(batch: X64Batch, groupSize: number): Promise<() => void> {
+    const results = await this.#guest.finish();
+    const { end } = this.#guest.log;
+    return () => this.#read(batch, results, end, groupSize);
+  }
+
+  #read(batch: X64Batch, results: Uint32Array, logEnd: number, groupSize: number): void {
+    const { levels, markerFrame } = this.#guest.installation;
+    const landings = this.#landings;
+    if (markerFrame === undefined) landings.fill(NOT_LOGGED);
+    else readLandings(this.#machine, this.#guest.log, logEnd, batch, groupSize, markerFrame, landings);
     decodeResults(
       this.#machine,
       batch,
       results,
       this.#accesses,
       this.#outcomes,
-      installation.levels === 5 ? 7 : 16,
+      levels === 5 ? 7 : 16,
       (position, tagged) => {
-        const logged = this.#landings[position] as number;
+        const logged = landings[position] as number;
         const frame = logged === NOT_LOGGED ? tagged : logged;
         const index = batch.order[position] as number;
         setCompleted(this.#accesses, this.#outcomes, index, frame);
         if (frame < 0) this.#resolveUnnamed(index, position, results);
       },
     );
-    batch.clear();
   }
 
   /** An access completed; neither the log nor a tag says where. */
@@ -166,12 +195,13 @@ export class X64Probing {
       await this.#moveTo(placement);
       if (!this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame))) break;
       this.#lost = [];
+      const passes = new Uint8Array(this.#accesses.length);
       for (const index of lost) {
         const high = this.#accesses.words[index * ACCESS_RECORD_WORDS + 1] as number;
         if (topLevelSlot(high, levels) === this.#guest.active.slot) this.#lost.push(index);
-        else this.#batch.add(this.#accesses, index);
+        else passes[index] = 1;
       }
-      if (this.#batch.length > 0) await this.#runBatch(1);
+      await this.#runPass(passes, 1, false, 1);
     }
     for (const index of this.#lost) this.#markLost(index);
   }
