@@ -143,6 +143,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
       shift: 0,
     });
 
+    engine.reclaimCode();
     engine.flushTlb();
     const labels = LABELS[this.#level];
     const end = place.stubAddress + BigInt(labels.end);

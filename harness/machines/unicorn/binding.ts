@@ -26,6 +26,7 @@ export const UnicornError = { Ok: 0, FetchProtected: 14 } as const;
 const setting = (control: number, argumentCount: number) => control | (argumentCount << 26) | (1 << 30);
 export const Control = {
   CpuModel: setting(7, 1),
+  FlushCode: setting(10, 0),
   FlushTlb: setting(11, 0),
   CodeBufferBytes: setting(13, 1),
 } as const;

@@ -42,10 +42,12 @@ export interface RegisterGroup {
 }
 
 /**
- * Room for translated code. Fetches that a protection callback stops leave some of it behind until it is full
- * and starts anew, so that the default of 1 GiB would be filled in the course of time.
+ * Room for translated code. A fetch that a protection callback stops leaves some 300 bytes behind, and
+ * Unicorn breaks when the room runs out in the middle of a run: so it is given back before.
  */
-const CODE_BUFFER_BYTES = 64 * 2 ** 20;
+const CODE_BUFFER_BYTES = 128 * 2 ** 20;
+/** Stopped fetches before that: with those of one more batch they take half of the room. */
+const MAX_STOPS = 150_000;
 const SCRATCH_BYTES = 4096;
 
 /** One emulated processor with its memory map. Everything it holds is released by {@link close}. */
@@ -58,6 +60,7 @@ export class UnicornEngine {
   #scratchUsed = 8;
   readonly #callbacks: bigint[] = [];
   readonly #states: ProcessorState[] = [];
+  #stops = 0;
   #isClosed = false;
 
   constructor(library: UnicornLibrary, processor: ProcessorModel) {
@@ -164,6 +167,13 @@ export class UnicornEngine {
     this.#check('uc_context_restore', this.#functions.contextRestore(this.#handle, state));
   }
 
+  /** Between runs: makes room for translated code before it is used up. */
+  reclaimCode(): void {
+    if (this.#stops < MAX_STOPS) return;
+    this.#stops = 0;
+    this.#control(Control.FlushCode);
+  }
+
   flushTlb(): void {
     this.#control(Control.FlushTlb);
   }
@@ -175,7 +185,10 @@ export class UnicornEngine {
   run(begin: bigint, until: bigint): 'done' | 'stopped' {
     const status = this.#functions.emuStart(this.#handle, begin, until, 0, 0);
     if (status === UnicornError.Ok) return 'done';
-    if (status === UnicornError.FetchProtected) return 'stopped';
+    if (status === UnicornError.FetchProtected) {
+      this.#stops++;
+      return 'stopped';
+    }
     throw this.#failure(`uc_emu_start at ${hex(begin)}`, status);
   }
 

@@ -139,6 +139,7 @@ export class X64UnicornGuest implements UnicornGuest {
     });
 
     const at = (label: number) => base + BigInt(label);
+    this.#engine.reclaimCode();
     this.#engine.restoreState(this.#place.ready as ProcessorState);
     this.#engine.run(at(Symbols.batch), at(Symbols.next_probe));
     this.#engine.saveState(this.#running);
