@@ -1,9 +1,9 @@
 import { TAG_BYTES } from '../guest-stubs/aarch64/data-tag.ts';
+import { isInRegion } from '../guest-stubs/aarch64/regions.ts';
 import type { StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import type { ProbeList } from '../harness/machine.ts';
 import { ACCESS_RECORD_WORDS, AccessList, Privilege } from '../src/access-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
-import { isInRegion } from './aarch64-regions.ts';
 
 /** Probes that are made from one place: the stub's region and one installation. */
 export interface ProbeGroup {

@@ -1,4 +1,6 @@
 import { StubResultError } from '../guest-stubs/aarch64/decode-results.ts';
+import { readImage } from '../guest-stubs/aarch64/read-image.ts';
+import { freeRegions, overlapsRegion } from '../guest-stubs/aarch64/regions.ts';
 import { planStub, type StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import { REGION_BYTES } from '../guest-stubs/aarch64/stub-protocol.ts';
 import type {
@@ -16,7 +18,6 @@ import type { AArch64Registers } from '../src/registers.ts';
 import { AArch64Guest } from './aarch64-guest.ts';
 import { type Extent, type LoadedImage, probeGuest } from './aarch64-probing.ts';
 import { DEFAULT_CPU, isModelName, lackingFeatures, UNKNOWN_MODEL } from './aarch64-processor.ts';
-import { freeRegions, overlapsRegion } from './aarch64-regions.ts';
 import { DataTags } from './aarch64-tags.ts';
 import { endOfMemory, RAM_GRANULE } from './guest-ram.ts';
 
@@ -173,22 +174,4 @@ function wipe({ ram }: AArch64Guest, { firstFrame, frameCount }: Extent): void {
 
 function bytesOf(extents: readonly Extent[]): number {
   return extents.reduce((sum, { frameCount }) => sum + frameCount * FRAME_SIZE, 0);
-}
-
-/** Fills bytes from an image. @throws RangeError if one is not there */
-function readImage(memory: PhysicalMemory, address: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    const at = address + done;
-    const words = memory.frameWords(Math.floor(at / FRAME_SIZE));
-    if (words === undefined)
-      throw new RangeError(`the image has no memory at ${hex(at)}, where its root table is`);
-    const offset = at % FRAME_SIZE;
-    const piece = new Uint8Array(
-      words.buffer,
-      words.byteOffset + offset,
-      Math.min(FRAME_SIZE - offset, bytes.length - done),
-    );
-    bytes.set(piece, done);
-    done += piece.length;
-  }
 }

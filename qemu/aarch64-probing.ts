@@ -1,4 +1,5 @@
 import { type BatchContext, decodeResults } from '../guest-stubs/aarch64/decode-results.ts';
+import { isInRegion } from '../guest-stubs/aarch64/regions.ts';
 import type { Installation, StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import { MAX_BATCH } from '../guest-stubs/aarch64/stub-protocol.ts';
 import { Symbols } from '../guest-stubs/aarch64/symbols.ts';
@@ -10,7 +11,6 @@ import type { AArch64Registers } from '../src/registers.ts';
 import { groupProbes, type ProbeGroup } from './aarch64-batches.ts';
 import type { AArch64Guest } from './aarch64-guest.ts';
 import { mergeRoot } from './aarch64-read-back.ts';
-import { isInRegion } from './aarch64-regions.ts';
 import type { DataTags } from './aarch64-tags.ts';
 
 /** An image in a running guest. */

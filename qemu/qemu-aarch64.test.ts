@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { freeRegions } from '../guest-stubs/aarch64/regions.ts';
 import type { Installation } from '../guest-stubs/aarch64/stub-plan.ts';
 import { planStub } from '../guest-stubs/aarch64/stub-plan.ts';
 import { Symbols } from '../guest-stubs/aarch64/symbols.ts';
@@ -7,7 +8,6 @@ import { Access, AccessList, Privilege } from '../src/access-list.ts';
 import { Bit, HandmadeTables, Index } from '../test/machines/aarch64-tables.ts';
 import { childProcesses } from '../test/machines/life-contract.ts';
 import { AArch64Guest } from './aarch64-guest.ts';
-import { freeRegions } from './aarch64-regions.ts';
 import { qemuAArch64 } from './qemu-aarch64.ts';
 
 const NORMAL = Index.WriteBack | Bit.InnerShareable | Bit.AF;

@@ -6,6 +6,8 @@ import {
   parFrame,
   parMemoryType,
 } from '../../../guest-stubs/aarch64/esr.ts';
+import { readImage } from '../../../guest-stubs/aarch64/read-image.ts';
+import { freeRegions } from '../../../guest-stubs/aarch64/regions.ts';
 import { type Installation, planStub, type StubPlan } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import {
   CODE_BYTES,
@@ -27,7 +29,6 @@ import {
   VECTOR_NONE,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
-import { freeRegions } from '../../../qemu/aarch64-regions.ts';
 import { ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
@@ -339,18 +340,3 @@ const PLACES: readonly (readonly number[])[] = [
   [2, 0],
   [3, 1],
 ];
-
-/** Fills bytes from an image. @throws RangeError if one is not there */
-function readImage(memory: PhysicalMemory, address: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    const at = address + done;
-    const words = memory.frameWords(Math.floor(at / FRAME_SIZE));
-    if (words === undefined) {
-      throw new RangeError(`the image has no memory at ${hex(at)}, where its root table is`);
-    }
-    const offset = at % FRAME_SIZE;
-    const length = Math.min(FRAME_SIZE - offset, bytes.length - done);
-    bytes.set(new Uint8Array(words.buffer, words.byteOffset + offset, length), done);
-    done += length;
-  }
-}

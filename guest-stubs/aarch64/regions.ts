@@ -1,6 +1,6 @@
-import { REGION_BYTES } from '../guest-stubs/aarch64/stub-protocol.ts';
-import { FRAME_SIZE } from '../src/addresses.ts';
-import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
+import { FRAME_SIZE } from '../../src/addresses.ts';
+import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
+import { REGION_BYTES } from './stub-protocol.ts';
 
 const FRAMES_PER_REGION = REGION_BYTES / FRAME_SIZE;
 
