@@ -1,6 +1,7 @@
 import type { Access, Privilege } from '../src/access-list.ts';
 import type { OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
+import type { WalkStep } from '../src/translation.ts';
 import { AARCH64_ERRATA } from './errata-aarch64.ts';
 import { QEMU_AARCH64_ERRATA } from './errata-qemu-aarch64.ts';
 import { X64_ERRATA } from './errata-x64.ts';
@@ -37,6 +38,8 @@ export interface DeviatingProbe {
   readonly predicted: Outcome;
   readonly observed: Outcome;
   readonly registers: Registers;
+  /** The walk to the address under test, see Walker.explain. */
+  explain(): readonly WalkStep[];
 }
 
 /**

@@ -12,6 +12,8 @@ interface Wording {
   /** The register that holds the address of a fault. */
   readonly faultAddress: string;
   fault(fault: number): string;
+  /** For machines that know class and status of a fault but not the rest of its syndrome. */
+  faultStatus(fault: number): string;
   /** For machines that know the class of a fault but not its status. */
   faultClass(fault: number): string;
   memoryType(type: number): string;
@@ -21,12 +23,17 @@ const WORDINGS: Readonly<Record<Architecture, Wording>> = {
   x64: {
     faultAddress: 'CR2',
     fault: describeX64Fault,
+    faultStatus: describeX64Fault,
     faultClass: (fault) => describeX64Fault(fault).replace(/ error code.*/, ''),
     memoryType: x64MemoryTypeName,
   },
   aarch64: {
     faultAddress: 'FAR',
     fault: describeAArch64Fault,
+    faultStatus: (fault) => {
+      const { kind, cause, level } = decodeAArch64Fault(fault);
+      return `${kind}, ${cause}${level === undefined ? '' : ` level ${level}`}`;
+    },
     faultClass: (fault) => decodeAArch64Fault(fault).kind,
     memoryType: aarch64MemoryTypeName,
   },
@@ -50,7 +57,7 @@ function reportCompletion(
   { known, physicalAddress, memoryType }: Outcome,
   wording: Wording,
 ): ReportedOutcome {
-  const address = (known & Known.PhysicalAddress) !== 0 ? hex(physicalAddress) : undefined;
+  const address = (known & Known.PhysicalAddress) !== 0 ? placeText(physicalAddress) : undefined;
   const type = (known & Known.MemoryType) !== 0 ? wording.memoryType(memoryType) : undefined;
   return {
     completes: true,
@@ -58,6 +65,10 @@ function reportCompletion(
     ...(type !== undefined && { memoryType: type }),
     text: `completes${address === undefined ? '' : ` at ${address}`}${type === undefined ? '' : `, ${type}`}`,
   };
+}
+
+function placeText(physicalAddress: number): string {
+  return physicalAddress < 0 ? 'a place without a name' : hex(physicalAddress);
 }
 
 function reportFault(
@@ -72,12 +83,16 @@ function reportFault(
   }
   const address = (known & Known.FaultAddress) !== 0 ? hex(faultAddress) : undefined;
   const hasStatus = (known & Known.FaultStatus) !== 0;
-  const hasClass = (known & Known.FaultClass) !== 0;
-  const name = hasStatus ? wording.fault(fault) : hasClass ? wording.faultClass(fault) : 'some fault';
   return {
     completes: false,
     ...(hasStatus && { fault: hex(fault) }),
     ...(address !== undefined && { faultAddress: address }),
-    text: `faults: ${name}${address === undefined ? '' : `, ${wording.faultAddress} ${address}`}`,
+    text: `faults: ${faultText(known, fault, wording)}${address === undefined ? '' : `, ${wording.faultAddress} ${address}`}`,
   };
+}
+
+function faultText(known: number, fault: number, wording: Wording): string {
+  if ((known & Known.Syndrome) !== 0) return wording.fault(fault);
+  if ((known & Known.FaultStatus) !== 0) return wording.faultStatus(fault);
+  return (known & Known.FaultClass) !== 0 ? wording.faultClass(fault) : 'some fault';
 }

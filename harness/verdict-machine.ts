@@ -1,7 +1,7 @@
 import { ACCESS_NAMES } from '../src/access-list.ts';
 import { hex } from '../src/addresses.ts';
 import { isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
-import { type Erratum, outcomeAt } from './errata.ts';
+import { type DeviatingProbe, type Erratum, outcomeAt } from './errata.ts';
 import type { Observations } from './machine.ts';
 import { type AppliedErratum, type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
 import { FAULT_COLUMNS, Judgement, judge } from './verdict.ts';
@@ -112,15 +112,18 @@ export class MachineVerdict {
       return undefined;
     }
     const { accesses } = chunk.probes;
-    const probe = {
-      address: accesses.address(index),
+    const { registers, walker } = this.#context;
+    const address = accesses.address(index);
+    const probe: DeviatingProbe = {
+      address,
       access: accesses.access(index),
       privilege: accesses.privilege(index),
       flags: accesses.flags(index),
       pkru: accesses.pkru(index),
       predicted: outcomeAt(chunk.predicted, index),
       observed: outcomeAt(observed, index),
-      registers: this.#context.registers,
+      registers,
+      explain: () => walker.explain(address),
     };
     return this.#knownErrata.find((erratum) => erratum.explains(probe));
   }

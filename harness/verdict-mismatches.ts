@@ -4,6 +4,7 @@ import { PageTableError } from '../src/errors.ts';
 import { type MemoryAttributeBits, memoryAttributeNames } from '../src/memory-attributes.ts';
 import { Known, type OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
+import type { Walker } from '../src/walker.ts';
 import { outcomeAt } from './errata.ts';
 import { type Expectation, Expected, expectationOf, permissionControls } from './expectation.ts';
 import type { Declaration } from './expectation-declaration.ts';
@@ -13,9 +14,10 @@ import { pageOfPoint } from './plan-points.ts';
 import type { Mismatch, ReportedAttributes } from './report.ts';
 import { partyAlone, type Statement } from './verdict-parties.ts';
 
-/** Who has a say in a mismatch, beside the walker and the machine. */
+/** Who has a say in a mismatch, beside the machine. */
 export interface MismatchContext {
   readonly registers: Registers;
+  readonly walker: Pick<Walker, 'explain'>;
   readonly declaration: Declaration | undefined;
   /** The engine's queryMemoryRegion for the page at an address; undefined for "no mapping". */
   readonly query: ((address: Address) => MemoryAttributeBits | undefined) | undefined;

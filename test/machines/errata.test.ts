@@ -26,6 +26,14 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     table.mapMemoryRegion(0x20_0000, 0x1000, device);
     return captureOf(memory, table.registers());
   },
+  'block-keeps-low-address-bits': () => {
+    const { memory, allocator } = tableMemory();
+    const table = newAArch64({ memory, allocator, regime: 'el1' });
+    const data = MemoryAttributes.Writeback | MemoryAttributes.ExecuteProtect;
+    table.mapMemoryRegion(0x40_0000, 0x20_0000, data);
+    setInEveryLeaf(memory, 0x2000n, 0x40_0000n);
+    return captureOf(memory, table.registers());
+  },
   'level-0-block-accepted': () => {
     const { memory, registers } = new HandmadeTables().map(0n, 0n, WRITE_BACK, 0);
     return captureOf(memory, registers);
