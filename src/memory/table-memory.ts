@@ -1,25 +1,23 @@
 import { FRAME_SIZE, hex, WORDS_PER_FRAME } from '../addresses.ts';
 import { PageTableError } from '../errors.ts';
-import type { MemoryRange, PhysicalMemory } from './physical-memory.ts';
+import type { PhysicalMemory } from './physical-memory.ts';
 
-/** Frames of a range that {@link TableMemory.nearby} covers: 4 GiB, so that indices of words fit 32 bits. */
-const NEARBY_FRAMES = 2 ** 20;
-const NOWHERE: MemoryRange = { firstFrame: 0, frameCount: 0, words: new Uint32Array(0) };
+/** Frames that are looked at together: 4 GiB, so that every index into their words fits 32 bits. */
+const WINDOW_FRAMES = 2 ** 20;
 
 /**
- * Finds page tables in physical memory. A found table is an index into {@link words}, the range in which it lies,
- * so that a walk indexes one typed array and creates no object.
+ * Finds page tables in physical memory. A found table is an index into {@link words}, the part of memory in which
+ * it lies, so that a walk indexes one typed array and creates no object.
  */
 export class TableMemory {
-  /** Words of the range in which the last found table is. */
-  words: Uint32Array = NOWHERE.words;
+  /** Words of the memory range, or the 4 GiB of it, in which the last found table is. */
+  words: Uint32Array = new Uint32Array(0);
   readonly memory: PhysicalMemory;
+  /** First frame of {@link words}, and the same in two parts: bits 39:20 and bits 19:0. */
   #firstFrame = 0;
-  #frameCount = 0;
-  /** Bits 31:20 and 19:0 of the range's first frame number, and how many frames {@link nearby} may find. */
   #firstHigh = 0;
   #firstLow = 0;
-  #nearbyCount = 0;
+  #frameCount = 0;
 
   constructor(memory: PhysicalMemory) {
     this.memory = memory;
@@ -44,8 +42,8 @@ export class TableMemory {
   nearby(low: number, high: number): number {
     const highDistance = high - this.#firstHigh;
     const distance = (highDistance << 20) + low - this.#firstLow;
-    // The first comparison keeps the shift exact: within a range of 2^20 frames the difference is 0 or 1.
-    if (highDistance >>> 0 <= 1 && distance >>> 0 < this.#nearbyCount) return distance * WORDS_PER_FRAME;
+    // The first comparison keeps the shift exact: within 2^20 frames the difference is 0 or 1.
+    if (highDistance >>> 0 <= 1 && distance >>> 0 < this.#frameCount) return distance * WORDS_PER_FRAME;
     return this.#locateElsewhere(high * 2 ** 20 + low);
   }
 
@@ -57,12 +55,17 @@ export class TableMemory {
         address,
       });
     }
-    this.words = range.words;
-    this.#firstFrame = range.firstFrame;
-    this.#frameCount = range.frameCount;
-    this.#firstHigh = Math.floor(range.firstFrame / 2 ** 20);
-    this.#firstLow = range.firstFrame % 2 ** 20;
-    this.#nearbyCount = Math.min(range.frameCount, NEARBY_FRAMES);
-    return (frame - range.firstFrame) * WORDS_PER_FRAME;
+    const skipped = Math.floor((frame - range.firstFrame) / WINDOW_FRAMES) * WINDOW_FRAMES;
+    const frameCount = Math.min(range.frameCount - skipped, WINDOW_FRAMES);
+    const firstFrame = range.firstFrame + skipped;
+    this.words =
+      frameCount === range.frameCount
+        ? range.words
+        : range.words.subarray(skipped * WORDS_PER_FRAME, (skipped + frameCount) * WORDS_PER_FRAME);
+    this.#firstFrame = firstFrame;
+    this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
+    this.#firstLow = firstFrame % 2 ** 20;
+    this.#frameCount = frameCount;
+    return (frame - firstFrame) * WORDS_PER_FRAME;
   }
 }

@@ -1,5 +1,9 @@
 import { frameOfEntry } from '../addresses.ts';
 import type { EntryFormat } from './entry-format.ts';
+import { WORDS_PER_ENTRY } from './table-geometry.ts';
+
+/** Bits 31:12 of an address. */
+const ADDRESS_LOW = 0xffff_f000;
 
 /** Low word's part of a frame's address. */
 export function addressLow(frame: number): number {
@@ -23,8 +27,8 @@ export function linkTable(format: EntryFormat, words: Uint32Array, at: number, f
 }
 
 /**
- * Writes `entry = (old & keep) | (low, high)` into the entries from word `at` up to word `end`, the low word
- * growing by `step` from entry to entry, with carry. Without bits to keep the old entries are not read.
+ * Writes `entry = (old & keep) | (low, high)` into the entries from word `at` up to word `end`; the address grows by
+ * `step` bytes from entry to entry. The `| 0` keep the loops in 32-bit integers wherever they are inlined.
  */
 export function fillEntries(
   words: Uint32Array,
@@ -36,21 +40,48 @@ export function fillEntries(
   keepLow: number,
   keepHigh: number,
 ): void {
-  let nextLow = low >>> 0;
-  let nextHigh = high;
-  if ((keepLow | keepHigh) === 0) {
-    for (let word = at; word < end; word += 2) {
-      words[word] = nextLow;
-      words[word + 1] = nextHigh;
-      nextLow = (nextLow + step) >>> 0;
-      if (nextLow < step) nextHigh++;
-    }
-    return;
+  let nextLow = low | 0;
+  let nextHigh = high | 0;
+  let from = at | 0;
+  while (from < end) {
+    const beforeCarry = Math.ceil((2 ** 32 - ((nextLow & ADDRESS_LOW) >>> 0)) / step);
+    const to = Math.min(end, from + beforeCarry * WORDS_PER_ENTRY) | 0;
+    if ((keepLow | keepHigh) === 0) writeRun(words, from, to, nextLow, nextHigh, step | 0);
+    else mergeRun(words, from, to, nextLow, nextHigh, step | 0, keepLow, keepHigh);
+    nextLow = (nextLow + beforeCarry * step) | 0;
+    nextHigh = (nextHigh + 1) | 0;
+    from = to;
   }
-  for (let word = at; word < end; word += 2) {
-    words[word] = ((words[word] as number) & keepLow) | nextLow;
-    words[word + 1] = ((words[word + 1] as number) & keepHigh) | nextHigh;
-    nextLow = (nextLow + step) >>> 0;
-    if (nextLow < step) nextHigh++;
+}
+
+function writeRun(
+  words: Uint32Array,
+  from: number,
+  to: number,
+  low: number,
+  high: number,
+  step: number,
+): void {
+  for (let word = from, next = low; word < to; word += WORDS_PER_ENTRY) {
+    words[word] = next;
+    words[word + 1] = high;
+    next = (next + step) | 0;
+  }
+}
+
+function mergeRun(
+  words: Uint32Array,
+  from: number,
+  to: number,
+  low: number,
+  high: number,
+  step: number,
+  keepLow: number,
+  keepHigh: number,
+): void {
+  for (let word = from, next = low; word < to; word += WORDS_PER_ENTRY) {
+    words[word] = ((words[word] as number) & keepLow) | next;
+    words[word + 1] = ((words[word + 1] as number) & keepHigh) | high;
+    next = (next + step) | 0;
   }
 }

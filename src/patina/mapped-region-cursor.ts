@@ -13,15 +13,17 @@ import {
   ZERO_VA_INDEX,
 } from './table-geometry.ts';
 
+/** A low word that no masked word equals. */
+const NOT_DECODED = -1;
+
 /** Where the walk stands in the table of one level. */
 interface Place {
   words: Uint32Array;
-  /** Index of the table's first word. */
-  start: number;
-  /** Next entry to look at. */
-  index: number;
-  /** Page that entry 0 translates. */
-  firstPage: number;
+  /** Index of the low word of the next entry to look at, and of the first word behind the table. */
+  at: number;
+  end: number;
+  /** Page that the next entry translates first. */
+  page: number;
   inherited: MemoryAttributeBits;
 }
 
@@ -41,10 +43,14 @@ export class MappedRegionCursor {
 
   readonly #context: TableContext;
   readonly #startPage: number;
-  readonly #skipsReserved: boolean;
   /** Places by level. */
   readonly #places: Place[];
+  /** The place of the last level, where most of the time is spent. */
+  readonly #pages: Place;
   #level: number;
+  /** The words from which {@link attributes} was decoded, masked; the next leaf mostly has the same. */
+  #decodedLow = 0;
+  #decodedHigh = 0;
 
   /** @param startPage the walk begins with the leaf that holds this page, or the next one behind it */
   constructor(context: TableContext, startPage: number) {
@@ -53,64 +59,109 @@ export class MappedRegionCursor {
     this.#level = context.rootLevel;
     this.#places = Array.from({ length: context.rootLevel + 1 }, () => ({
       words: context.tables.words,
-      start: 0,
-      index: 0,
-      firstPage: 0,
+      at: 0,
+      end: 0,
+      page: 0,
       inherited: 0,
     }));
+    this.#pages = this.#places[1] as Place;
     this.#enter(context.rootFrame, context.rootLevel, 0, 0);
-    this.#skipsReserved = this.#isSelfMapped();
+    this.#hideReserved(this.#places[context.rootLevel] as Place);
   }
 
   /** Moves to the next leaf. @returns false if there is none. @throws PageTableError TableOutsideMemory */
   advance(): boolean {
-    const { format, rootLevel } = this.#context;
+    const { rootLevel } = this.#context;
     while (this.#level <= rootLevel) {
-      const level = this.#level;
-      const place = this.#places[level] as Place;
-      const index = place.index;
-      if (index === ENTRIES) {
-        this.#level = level + 1;
-        continue;
-      }
-      place.index = index + 1;
-      const at = place.start + index * WORDS_PER_ENTRY;
-      const low = place.words[at] as number;
-      if ((low & format.present) === 0) continue;
-      if (level === rootLevel && this.#skipsReserved && index >= ZERO_VA_INDEX) continue;
-      const high = place.words[at + 1] as number;
-      const pages = pagesPerEntry(level);
-      const page = place.firstPage + index * pages;
-      const frame = entryFrame(format, low, high);
-      if (level === 1 || (level <= HIGHEST_LEAF_LEVEL && (low & format.leafMask) === format.leafValue)) {
-        this.page = page;
-        this.pageCount = pages;
-        this.frame = firstEntryPage(frame, level);
-        this.attributes = format.leafAttributes(low, high, place.inherited) & ~PRIVATE_ATTRIBUTES;
-        return true;
-      }
-      this.#enter(frame, level - 1, page, place.inherited | format.tableRestrictions(low, high));
+      const found = this.#level === 1 ? this.#advanceInPages() : this.#advanceInTables(this.#level);
+      if (found) return true;
     }
+    return false;
+  }
+
+  /** Moves to the next page in the last-level table, or up if there is none. */
+  #advanceInPages(): boolean {
+    const { format } = this.#context;
+    const { present } = format;
+    const place = this.#pages;
+    const { words, end } = place;
+    for (let at = place.at; at < end; at += WORDS_PER_ENTRY) {
+      const low = words[at] as number;
+      if ((low & present) === 0) continue;
+      const high = words[at + 1] as number;
+      const decodedLow = low & format.attributesLow;
+      const decodedHigh = high & format.attributesHigh;
+      if (decodedLow !== this.#decodedLow || decodedHigh !== this.#decodedHigh) {
+        this.#decode(low, high, place.inherited);
+      }
+      this.page = place.page + (at - place.at) / WORDS_PER_ENTRY;
+      this.frame = entryFrame(format, low, high);
+      place.page = this.page + 1;
+      place.at = at + WORDS_PER_ENTRY;
+      return true;
+    }
+    this.#level = 2;
+    return false;
+  }
+
+  /** Moves to the next large page in a table above the last level, or down into a table, or up. */
+  #advanceInTables(level: number): boolean {
+    const { format } = this.#context;
+    const place = this.#places[level] as Place;
+    const { words, at, page, inherited } = place;
+    if (at >= place.end) {
+      this.#level = level + 1;
+      return false;
+    }
+    place.at = at + WORDS_PER_ENTRY;
+    place.page = page + pagesPerEntry(level);
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    if ((low & format.present) === 0) return false;
+    const frame = entryFrame(format, low, high);
+    if (level <= HIGHEST_LEAF_LEVEL && (low & format.leafMask) === format.leafValue) {
+      this.page = page;
+      this.pageCount = pagesPerEntry(level);
+      this.frame = firstEntryPage(frame, level);
+      this.#decode(low, high, inherited);
+      return true;
+    }
+    this.#enter(frame, level - 1, page, inherited | format.tableRestrictions(low, high));
     return false;
   }
 
   #enter(frame: number, level: number, firstPage: number, inherited: MemoryAttributeBits): void {
     const { tables } = this.#context;
+    const start = tables.locate(frame);
+    const first = this.#startPage <= firstPage ? 0 : entryIndex(this.#startPage, level);
     const place = this.#places[level] as Place;
-    place.start = tables.locate(frame);
     place.words = tables.words;
-    place.firstPage = firstPage;
-    place.index = this.#startPage <= firstPage ? 0 : entryIndex(this.#startPage, level);
+    place.at = start + first * WORDS_PER_ENTRY;
+    place.end = start + ENTRIES * WORDS_PER_ENTRY;
+    place.page = firstPage + first * pagesPerEntry(level);
     place.inherited = inherited;
     this.#level = level;
+    if (level === 1) {
+      this.pageCount = 1;
+      this.#decodedLow = NOT_DECODED;
+    }
   }
 
-  /** Whether the root leads back to itself; only then its last two entries are the engine's own. */
-  #isSelfMapped(): boolean {
-    const { format, rootFrame, rootLevel } = this.#context;
-    const { words, start } = this.#places[rootLevel] as Place;
-    const at = start + SELF_MAP_INDEX * WORDS_PER_ENTRY;
-    const low = words[at] as number;
-    return (low & format.present) !== 0 && entryFrame(format, low, words[at + 1] as number) === rootFrame;
+  #decode(low: number, high: number, inherited: MemoryAttributeBits): void {
+    const { format } = this.#context;
+    this.attributes = format.leafAttributes(low, high, inherited) & ~PRIVATE_ATTRIBUTES;
+    this.#decodedLow = low & format.attributesLow;
+    this.#decodedHigh = high & format.attributesHigh;
+  }
+
+  /** If the root leads back to itself its last two entries are the engine's own. */
+  #hideReserved(root: Place): void {
+    const { format, rootFrame } = this.#context;
+    const tableStart = root.end - ENTRIES * WORDS_PER_ENTRY;
+    const at = tableStart + SELF_MAP_INDEX * WORDS_PER_ENTRY;
+    const low = root.words[at] as number;
+    if ((low & format.present) === 0) return;
+    if (entryFrame(format, low, root.words[at + 1] as number) !== rootFrame) return;
+    root.end = tableStart + ZERO_VA_INDEX * WORDS_PER_ENTRY;
   }
 }

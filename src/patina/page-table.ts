@@ -22,6 +22,7 @@ import { dumpTables } from './dump-tables.ts';
 import type { EntryFormat } from './entry-format.ts';
 import type { MappedRegion } from './mapped-region.ts';
 import { MappedRegionCursor } from './mapped-region-cursor.ts';
+import { lowerBits, NO_ENTRY, upperBits } from './page-walk.ts';
 import type { PagingType } from './paging-type.ts';
 import { RegionMapper } from './region-mapper.ts';
 import { RegionQuery } from './region-query.ts';
@@ -118,6 +119,12 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
     if (attributes !== attributes >>> 0) {
       throw new RangeError(`attributes ${attributes} are not a word of MemoryAttributes bits`);
     }
+    if (
+      this.#isPlainPage(address, size) &&
+      this.#mapper.mapPage(upperBits(address), lowerBits(address), attributes)
+    ) {
+      return;
+    }
     const page = this.#editedPage(address, size);
     try {
       this.#mapper.map(page, pageCount(size), attributes);
@@ -133,6 +140,12 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
    * @throws PageTableError as {@link mapMemoryRegion}
    */
   unmapMemoryRegion(address: Address, size: Address): void {
+    if (
+      this.#isPlainPage(address, size) &&
+      this.#unmapper.unmapPage(upperBits(address), lowerBits(address))
+    ) {
+      return;
+    }
     const page = this.#editedPage(address, size);
     try {
       this.#unmapper.unmap(page, pageCount(size));
@@ -150,6 +163,10 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
    *   NonUniformMemoryAttributes if their attributes differ, and the range errors of {@link mapMemoryRegion}
    */
   queryMemoryRegion(address: Address, size: Address): MemoryAttributeBits {
+    if (this.#isPlainPage(address, size)) {
+      const attributes = this.#query.queryPage(upperBits(address), lowerBits(address));
+      if (attributes !== NO_ENTRY) return attributes;
+    }
     if (this.#isPlain(address, size)) {
       return this.#query.query(address / FRAME_SIZE, pageCount(size), false);
     }
@@ -233,6 +250,13 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
       pages === Math.floor(pages) &&
       address + size <= this.#space.plainEnd
     );
+  }
+
+  /** {@link #isPlain} for a range of one page, which the operations try to serve with a single walk. */
+  #isPlainPage(address: Address, size: Address): address is number {
+    if (size !== FRAME_SIZE || typeof address !== 'number') return false;
+    const page = address / FRAME_SIZE;
+    return page >= 0 && page === Math.floor(page) && address < this.#space.plainEnd;
   }
 
   /** The first page of a range that is to be mapped or unmapped. */

@@ -32,17 +32,7 @@ export class RegionQuery {
    *   NonUniformMemoryAttributes if they differ, TableOutsideMemory
    */
   query(page: number, count: number, unmappedBehind: boolean): MemoryAttributeBits {
-    const { format, rootFrame, rootLevel } = this.#context;
-    if (count === 1 && !unmappedBehind) {
-      const walk = this.#walk;
-      const at = walk.find(page);
-      const low = at === NO_ENTRY ? 0 : (walk.words[at] as number);
-      if ((low & format.present) !== 0) {
-        const inherited = format.tableRestrictions(walk.commonLow, walk.anyHigh);
-        const high = walk.words[at + 1] as number;
-        return format.leafAttributes(low, high, inherited) & ~PRIVATE_ATTRIBUTES;
-      }
-    }
+    const { rootFrame, rootLevel } = this.#context;
     this.#seen = NOTHING;
     this.#queryTable(rootFrame, rootLevel, page, page + count, 0);
     if (unmappedBehind) this.#see(0, 0, 0, page + count);
@@ -50,6 +40,21 @@ export class RegionQuery {
       throw new PageTableError('NoMapping', `nothing is mapped from ${hex(addressOfPage(page))} on`);
     }
     return this.#attributes & ~PRIVATE_ATTRIBUTES;
+  }
+
+  /**
+   * The attributes of one page, given as {@link PageWalk.find} takes it, or {@link NO_ENTRY} if it has no present
+   * last-level entry.
+   */
+  queryPage(upper: number, lower: number): MemoryAttributeBits {
+    const { format } = this.#context;
+    const walk = this.#walk;
+    const at = walk.find(upper, lower);
+    if (at === NO_ENTRY) return NO_ENTRY;
+    const low = walk.words[at] as number;
+    if ((low & format.present) === 0) return NO_ENTRY;
+    const inherited = format.tableRestrictions(walk.commonLow, walk.anyHigh);
+    return format.leafAttributes(low, walk.words[at + 1] as number, inherited) & ~PRIVATE_ATTRIBUTES;
   }
 
   #queryTable(

@@ -27,29 +27,32 @@ export class RegionUnmapper {
 
   /** Unmaps `count` pages from `page` on. */
   unmap(page: number, count: number): void {
-    const { format, rootFrame, rootLevel, atomic } = this.#context;
-    if (count === 1) {
-      const at = this.#walk.find(page);
-      if (at !== NO_ENTRY) {
-        // Nothing can fail behind this single store, so it needs no journal.
-        const words = this.#walk.words;
-        if (((words[at] as number) & format.present) !== 0) {
-          words[at] = 0;
-          words[at + 1] = 0;
-        }
-        return;
-      }
-    }
-    this.#unmapTable(rootFrame, rootLevel, page, page + count, atomic);
+    const { rootFrame, rootLevel } = this.#context;
+    this.#unmapTable(rootFrame, rootLevel, page, page + count, true);
   }
 
-  #unmapTable(frame: number, level: number, firstPage: number, end: number, guarded: boolean): void {
-    const { format, journal, tables } = this.#context;
+  /**
+   * Unmaps one page, given as {@link PageWalk.find} takes it, if its last-level table is there.
+   * @returns false if nothing was done, because more may be needed than one store
+   */
+  unmapPage(upper: number, lower: number): boolean {
+    const at = this.#walk.find(upper, lower);
+    if (at === NO_ENTRY) return false;
+    const words = this.#walk.words;
+    if (((words[at] as number) & this.#context.format.present) !== 0) {
+      words[at] = 0;
+      words[at + 1] = 0;
+    }
+    return true;
+  }
+
+  #unmapTable(frame: number, level: number, firstPage: number, end: number, isOld: boolean): void {
+    const { atomic, format, journal, tables } = this.#context;
     const start = tables.locate(frame);
     const words = tables.words;
     let at = start + entryIndex(firstPage, level) * WORDS_PER_ENTRY;
     if (level === 1) {
-      this.#clearPages(words, at, end - firstPage, guarded);
+      this.#clearPages(words, at, end - firstPage, isOld);
       return;
     }
     const pages = pagesPerEntry(level);
@@ -60,13 +63,13 @@ export class RegionUnmapper {
       if ((low & format.present) !== 0) {
         const leaf = level <= HIGHEST_LEAF_LEVEL && (low & format.leafMask) === format.leafValue;
         if (leaf && stop - page === pages) {
-          if (guarded) journal.save(words, at, WORDS_PER_ENTRY);
+          if (isOld && atomic) journal.save(words, at, WORDS_PER_ENTRY);
           words[at] = 0;
           words[at + 1] = 0;
         } else {
-          if (leaf) this.#mapper.split(words, at, level, page, guarded);
+          if (leaf) this.#mapper.split(words, at, level, page, isOld);
           const child = entryFrame(format, words[at] as number, words[at + 1] as number);
-          this.#unmapTable(child, level - 1, page, stop, guarded && !leaf);
+          this.#unmapTable(child, level - 1, page, stop, isOld && !leaf);
         }
       }
       page = stop;
@@ -74,10 +77,11 @@ export class RegionUnmapper {
   }
 
   /** Zeroes the present ones among `count` entries of a last-level table. */
-  #clearPages(words: Uint32Array, at: number, count: number, guarded: boolean): void {
-    const { present } = this.#context.format;
+  #clearPages(words: Uint32Array, at: number, count: number, isOld: boolean): void {
+    const { atomic, format, journal } = this.#context;
+    const { present } = format;
     const end = at + count * WORDS_PER_ENTRY;
-    if (guarded) this.#context.journal.save(words, at, end - at);
+    if (isOld && atomic) journal.save(words, at, end - at);
     for (let word = at; word < end; word += WORDS_PER_ENTRY) {
       if (((words[word] as number) & present) !== 0) {
         words[word] = 0;
