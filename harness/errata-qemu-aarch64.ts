@@ -1,6 +1,7 @@
 import { cpuFeaturesOf } from '../src/aarch64/walk-cpu.ts';
 import type { AArch64Registers } from '../src/registers.ts';
-import type { Erratum } from './errata.ts';
+import type { WalkStep } from '../src/translation.ts';
+import type { DeviatingProbe, Erratum } from './errata.ts';
 
 const MACHINE = 'qemu-aarch64';
 const TEST = 'test/machines/errata.test.ts';
@@ -13,11 +14,7 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [
     description:
       'a descriptor at level 0 with bits 1:0 = 0b01 translates as a block of 512 GiB, where it is reserved without FEAT_LPA2 and must fault (Arm ARM D8.3.1)',
     test: TEST,
-    explains: (probe) =>
-      isStatus(probe.predicted.fault, TRANSLATION_LEVEL_0) &&
-      (probe.observed.fault === 0
-        ? isSameInBlock(probe.address, probe.observed.physicalAddress)
-        : LEVEL_0_LEAF_FAULTS.some((status) => isStatus(probe.observed.fault, status))),
+    explains: (probe) => isLevel0Block(probe.explain().at(-1)) && isOutcomeOfLevel0Block(probe),
   },
   {
     rule: 'hierarchical-disable-without-hpds',
@@ -25,34 +22,41 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [
     description:
       'TCR_ELx.HPDn takes effect on CPU models without FEAT_HPDS, where the bit is RES0 (Arm ARM D19.2.147)',
     test: TEST,
-    explains: ({ address, predicted, observed, registers }) =>
+    explains: ({ address, predicted, observed, registers, explain }) =>
       registers.architecture === 'aarch64' &&
       !cpuFeaturesOf(registers).hierarchicalDisable &&
       hasHierarchicalDisable(registers, address) &&
       (predicted.fault === 0 || isPermissionFault(predicted.fault)) &&
-      (observed.fault === 0 || isPermissionFault(observed.fault)),
+      (observed.fault === 0 || isPermissionFault(observed.fault)) &&
+      explain().some(({ kind, forbids }) => kind === 'table' && forbids.length > 0),
   },
 ];
 
+/** Bits 1:0 of a block descriptor. */
+const DESCRIPTOR_TYPE = 0b11n;
+const BLOCK = 0b01n;
+/** Bytes of a block at level 0, and the bits of its output address. */
+const LEVEL_0_BLOCK_BYTES = 1n << 39n;
+const OUTPUT_ADDRESS = 0x0000_ff80_0000_0000n;
+
+function isLevel0Block(step: WalkStep | undefined): boolean {
+  return step?.level === 0 && ((step.entry ?? 0n) & DESCRIPTOR_TYPE) === BLOCK;
+}
+
+/** Whether a probe ended as it would if its level 0 descriptor were a block: at its output address, or in a fault of it. */
+function isOutcomeOfLevel0Block({ address, observed, explain }: DeviatingProbe): boolean {
+  if (observed.fault !== 0) return LEVEL_0_BLOCK_FAULTS.includes(observed.fault & STATUS_MASK);
+  const output = (explain().at(-1)?.entry ?? 0n) & OUTPUT_ADDRESS;
+  return BigInt(observed.physicalAddress) === output + (address % LEVEL_0_BLOCK_BYTES);
+}
+
 /** ESR.xFSC (Arm ARM D19.2.37). */
 const STATUS_MASK = 0x3f;
-const TRANSLATION_LEVEL_0 = 0b00_0100;
-/** Address size, access flag and permission faults of level 0: no table descriptor raises the last two. */
-const LEVEL_0_LEAF_FAULTS = [0b00_0000, 0b00_1000, 0b00_1100];
-
-function isStatus(fault: number, status: number): boolean {
-  return fault !== 0 && (fault & STATUS_MASK) === status;
-}
+/** Address size, access flag and permission fault of level 0. */
+const LEVEL_0_BLOCK_FAULTS = [0b00_0000, 0b00_1000, 0b00_1100];
 
 function isPermissionFault(fault: number): boolean {
   return (fault & 0b11_1100) === 0b00_1100;
-}
-
-const LEVEL_0_BLOCK = 2 ** 39;
-
-/** Whether both addresses have the same place in their blocks of 512 GiB. */
-function isSameInBlock(address: bigint, physicalAddress: number): boolean {
-  return Number(address % BigInt(LEVEL_0_BLOCK)) === physicalAddress % LEVEL_0_BLOCK;
 }
 
 /** TCR_EL1.HPD0 and HPD1, TCR_EL2.HPD: of the range that holds the address. */

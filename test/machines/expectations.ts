@@ -11,6 +11,7 @@ import {
 } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
 import { Known, OutcomeList } from '../../src/outcome-list.ts';
+import { createWalker } from '../../src/walker.ts';
 
 /** What the architecture says about an access. */
 export type Expected =
@@ -70,8 +71,9 @@ export async function expectOutcomes(
       flags: row.flags ?? 0,
       pkru: row.pkru ?? 0,
     };
+    const explain = () => createWalker(image.memory, image.registers).explain(row.address);
     const excused = errata.some((erratum) =>
-      erratum.explains({ ...probed, predicted, observed, registers: image.registers }),
+      erratum.explains({ ...probed, predicted, observed, registers: image.registers, explain }),
     );
     if (excused) return;
     const name = `${PRIVILEGE_NAMES[row.privilege]} ${ACCESS_NAMES[row.access]} at ${hex(row.address)}`;
