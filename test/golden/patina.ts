@@ -1,4 +1,5 @@
 import { AArch64PageTable } from '../../src/aarch64/aarch64-page-table.ts';
+import type { Address } from '../../src/addresses.ts';
 import type { PageAllocator } from '../../src/memory/page-allocator.ts';
 import type { MappedRegion } from '../../src/patina/mapped-region.ts';
 import type { PatinaPageTable } from '../../src/patina/page-table.ts';
@@ -53,10 +54,12 @@ class PatinaSession implements GoldenSession {
     const [name, ...args] = op;
     const table = this.#table;
     if (table === undefined) throw new Error(`${name} without a table`);
-    const at = (index: number): bigint => BigInt(args[index] as string);
+    const word = (index: number): bigint => BigInt(args[index] as string);
+    /** A number where that is exact, so that both forms of an address are replayed. */
+    const at = (index: number): Address => (word(index) < 1n << 53n ? Number(word(index)) : word(index));
     switch (name) {
       case 'map':
-        table.mapMemoryRegion(at(0), at(1), attributeWord(at(2)));
+        table.mapMemoryRegion(at(0), at(1), attributeWord(word(2)));
         return true;
       case 'unmap':
         table.unmapMemoryRegion(at(0), at(1));
@@ -74,13 +77,13 @@ class PatinaSession implements GoldenSession {
         this.#construct(at(0));
         return true;
       case 'poke':
-        return this.#poke(Number(args[0]), Number(args[1]), at(2), at(3));
+        return this.#poke(Number(args[0]), Number(args[1]), word(2), word(3));
       default:
         throw new Error(`unknown call ${name}`);
     }
   }
 
-  #construct(root: bigint | undefined): PatinaPageTable {
+  #construct(root: Address | undefined): PatinaPageTable {
     const { arch, paging } = this.#script.begin;
     const options = {
       memory: this.#arena.memory,
