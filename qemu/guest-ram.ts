@@ -137,6 +137,11 @@ export function endOfMemory(memory: PhysicalMemory): number {
   return last === undefined ? 0 : (last.firstFrame + last.frameCount) * FRAME_SIZE;
 }
 
+/** Bytes in all ranges. */
+export function sizeOfMemory(memory: PhysicalMemory): number {
+  return memory.ranges.reduce((sum, range) => sum + range.frameCount * FRAME_SIZE, 0);
+}
+
 function bytesOf(range: MemoryRange): Uint8Array {
   return new Uint8Array(range.words.buffer, range.words.byteOffset, range.words.byteLength);
 }

@@ -21,7 +21,7 @@ import { ACCESS_RECORD_BYTES } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { AccessLog } from './access-log.ts';
 import { GuestClock } from './guest-clock.ts';
-import { GuestRam } from './guest-ram.ts';
+import { GuestRam, sizeOfMemory } from './guest-ram.ts';
 import { QemuProcess } from './qemu-process.ts';
 import type { X64Installation } from './x64-installation.ts';
 
@@ -58,7 +58,11 @@ export class X64Guest {
     this.#machine = machine;
     this.#timeLimit = timeLimit;
     this.installation = installation;
-    this.ram = new GuestRam(machine, installation.ramSize, 2 * STUB_REGION_BYTES);
+    this.ram = new GuestRam(
+      machine,
+      installation.ramSize,
+      sizeOfMemory(image.memory) + 2 * STUB_REGION_BYTES,
+    );
     try {
       this.log = new AccessLog(machine);
       this.ram.writeMemory(image.memory);

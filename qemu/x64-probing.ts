@@ -214,7 +214,7 @@ export class X64Probing {
       return;
     }
     this.#outcomes.known[index] = Known.Completion | Known.PhysicalAddress;
-    this.#outcomes.physicalAddress[index] = Number.NaN;
+    this.#outcomes.physicalAddress[index] = -1;
     this.#remarks.set(index, 'completed elsewhere than expected, in memory that nothing names');
   }
 

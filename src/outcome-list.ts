@@ -63,7 +63,10 @@ export class OutcomeList {
   readonly fault: Uint32Array;
   /** CR2 / FAR of a fault; 0 otherwise (and for x64 #GP and #SS, which have none). */
   readonly faultAddress: BigUint64Array;
-  /** Physical address of a completed access as a double (exact, ≤ 52 bits), −1 for a fault. */
+  /**
+   * Physical address of a completed access as a double (exact, ≤ 52 bits), −1 for a fault. A known −1 of a
+   * completed access says that it landed elsewhere than expected, where the machine can name no address.
+   */
   readonly physicalAddress: Float64Array;
   /**
    * Memory type of a completed access. x64: the PAT type (0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC-).
