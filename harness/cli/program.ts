@@ -1,4 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { VERSION } from '../package.ts';
 import { COVERAGES } from '../plan-points.ts';
 import { REPORTER_NAMES } from '../reporters/reporter.ts';
 import type { CliIo } from './io.ts';
@@ -7,7 +8,7 @@ import type { CliIo } from './io.ts';
 export function buildProgram(io: CliIo, setStatus: (status: number) => void): Command {
   const program = new Command('mmucheck')
     .description('Puts page tables to real MMUs: a memory layout, or the tables that a firmware built.')
-    .option('-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .helpCommand(false)
     .showHelpAfterError('(mmucheck --help shows the commands and their options)')
     .exitOverride()
@@ -19,14 +20,6 @@ export function buildProgram(io: CliIo, setStatus: (status: number) => void): Co
   const run = <Arguments extends unknown[]>(work: (...args: Arguments) => Promise<number>) => {
     return async (...args: Arguments): Promise<void> => setStatus(await work(...args));
   };
-
-  program.action(
-    run(async (options: { version?: true }) => {
-      if (options.version !== true) program.error('error: a command is needed');
-      io.out(`${(await import('../package.ts')).VERSION}\n`);
-      return 0;
-    }),
-  );
 
   command(program, 'verify', 'ask machines whether tables do what is expected of them')
     .addArgument(new Argument('<input>', 'a layout (.yaml, .json) or a capture (.core, .core.gz)'))

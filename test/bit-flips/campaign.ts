@@ -123,8 +123,7 @@ class Campaign implements CampaignResult {
       const rule = report.machines
         .find(({ name }) => name === machine.name)
         ?.errataApplied.find((erratum) => !this.#usualErrata.has(`${machine.name} ${erratum.rule}`))?.rule;
-      if (rule !== undefined) this.#survives(`${machine.name} deviates: ${rule}`);
-      else this.#judgeAnswers(what, meaning, affected, machine, before.get(machine) ?? new Map());
+      this.#judgeAnswers(what, meaning, affected, machine, before.get(machine) ?? new Map(), rule);
     }
   }
 
@@ -160,30 +159,31 @@ class Campaign implements CampaignResult {
     else this.#survives(`not reported: ${meaning}`);
   }
 
-  /** Whether a machine's own answers changed exactly for the affected regions. */
+  /**
+   * Whether a machine's own answers changed exactly for the affected regions.
+   * @param erratum the rule of a known deviation that the flip has provoked
+   */
   #judgeAnswers(
     what: string,
     meaning: Meaning,
     affected: readonly LayoutRegion[],
     machine: WarmMachine,
     before: Answers,
+    erratum: string | undefined,
   ): void {
     const isObservable =
       meaning !== 'shareability' &&
       (meaning !== 'memory type' || (machine.observes & Known.MemoryType) !== 0);
-    let shown = affected.length > 0 && isObservable;
-    for (const region of this.#subject.layout.regions) {
-      const isAffected = isObservable && affected.includes(region);
+    const wrong = this.#subject.layout.regions.flatMap((region) => {
       const hasChanged = changedIn(region, before, machine.answers);
-      if (hasChanged === isAffected) continue;
-      shown = false;
-      this.contradictions.push(
-        `${what}: ${machine.name} answers ${hasChanged ? 'differently' : 'as before'} in region ${region.name}`,
-      );
-    }
-    if (shown) this.observed.set(machine.name, (this.observed.get(machine.name) ?? 0) + 1);
-    else if (affected.length > 0 && !NOT_DECLARED.has(meaning))
-      this.#survives(`not observed by ${machine.name}: ${meaning}`);
+      if (hasChanged === (isObservable && affected.includes(region))) return [];
+      return `${what}: ${machine.name} answers ${hasChanged ? 'differently' : 'as before'} in region ${region.name}`;
+    });
+    if (wrong.length > 0 && erratum !== undefined) this.#survives(`${machine.name} deviates: ${erratum}`);
+    else this.contradictions.push(...wrong);
+    if (affected.length === 0 || NOT_DECLARED.has(meaning) || wrong.length > 0) return;
+    if (isObservable) this.observed.set(machine.name, (this.observed.get(machine.name) ?? 0) + 1);
+    else this.#survives(`not observed by ${machine.name}: ${meaning}`);
   }
 
   #survives(how: string): void {
