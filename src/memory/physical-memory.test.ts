@@ -73,4 +73,15 @@ describe('TableMemory', () => {
     memory.addRange(0x2_0000, new ArrayBuffer(0x1000));
     expect(tables.locate(32)).toBe(0);
   });
+
+  test('finds tables behind the first 4 GiB of a range', () => {
+    const memory = new PhysicalMemory();
+    const beyond = 2 ** 20 + 1;
+    memory.addRange(0x1000, new ArrayBuffer(beyond * 4096));
+    memory.writeEntry(beyond * 4096, 7n);
+    const tables = new TableMemory(memory);
+    expect(tables.locate(1)).toBe(0);
+    expect([tables.words[tables.locate(beyond)], tables.words[tables.nearby(1, 1)]]).toEqual([7, 7]);
+    expect(() => tables.nearby(2, 1)).toThrow(/no memory holds a table at 0x100002000/);
+  });
 });

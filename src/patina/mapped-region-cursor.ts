@@ -16,7 +16,7 @@ import {
 /** A low word that no masked word equals. */
 const NOT_DECODED = -1;
 
-/** Where the walk stands in the table of one level. */
+/** Where the walk stands in a table above the last level. */
 interface Place {
   words: Uint32Array;
   /** Index of the low word of the next entry to look at, and of the first word behind the table. */
@@ -43,64 +43,67 @@ export class MappedRegionCursor {
 
   readonly #context: TableContext;
   readonly #startPage: number;
-  /** Places by level. */
+  /** Places by level; those of levels 0 and 1 are not used. */
   readonly #places: Place[];
-  /** The place of the last level, where most of the time is spent. */
-  readonly #pages: Place;
+  /** Level of the table above the last level in which the walk goes on when {@link #words} is done. */
   #level: number;
+  /** The last-level table, where most of the time is spent: its words, the next entry, and the end. */
+  #words: Uint32Array;
+  #at = 0;
+  #end = 0;
+  /** Page that the entry at word 0 of {@link #words} would translate. */
+  #pageAtWord0 = 0;
+  #inherited: MemoryAttributeBits = 0;
   /** The words from which {@link attributes} was decoded, masked; the next leaf mostly has the same. */
-  #decodedLow = 0;
+  #decodedLow = NOT_DECODED;
   #decodedHigh = 0;
 
   /** @param startPage the walk begins with the leaf that holds this page, or the next one behind it */
   constructor(context: TableContext, startPage: number) {
+    const { rootFrame, rootLevel, tables } = context;
     this.#context = context;
     this.#startPage = startPage;
-    this.#level = context.rootLevel;
-    this.#places = Array.from({ length: context.rootLevel + 1 }, () => ({
-      words: context.tables.words,
+    this.#level = rootLevel;
+    this.#words = tables.words;
+    this.#places = Array.from({ length: rootLevel + 1 }, () => ({
+      words: tables.words,
       at: 0,
       end: 0,
       page: 0,
       inherited: 0,
     }));
-    this.#pages = this.#places[1] as Place;
-    this.#enter(context.rootFrame, context.rootLevel, 0, 0);
-    this.#hideReserved(this.#places[context.rootLevel] as Place);
+    this.#enter(rootFrame, rootLevel, 0, 0);
+    this.#hideReserved(this.#places[rootLevel] as Place);
   }
 
   /** Moves to the next leaf. @returns false if there is none. @throws PageTableError TableOutsideMemory */
   advance(): boolean {
-    const { rootLevel } = this.#context;
-    while (this.#level <= rootLevel) {
-      const found = this.#level === 1 ? this.#advanceInPages() : this.#advanceInTables(this.#level);
-      if (found) return true;
+    for (;;) {
+      if (this.#advanceInPages()) return true;
+      if (this.#level > this.#context.rootLevel) return false;
+      if (this.#advanceInTables(this.#level)) return true;
     }
-    return false;
   }
 
-  /** Moves to the next page in the last-level table, or up if there is none. */
+  /** Moves to the next page in the last-level table. */
   #advanceInPages(): boolean {
     const { format } = this.#context;
-    const { present } = format;
-    const place = this.#pages;
-    const { words, end } = place;
-    for (let at = place.at; at < end; at += WORDS_PER_ENTRY) {
+    const { present, attributesLow, attributesHigh } = format;
+    const words = this.#words;
+    const end = this.#end | 0;
+    for (let at = this.#at | 0; at < end; at += WORDS_PER_ENTRY) {
       const low = words[at] as number;
       if ((low & present) === 0) continue;
       const high = words[at + 1] as number;
-      const decodedLow = low & format.attributesLow;
-      const decodedHigh = high & format.attributesHigh;
-      if (decodedLow !== this.#decodedLow || decodedHigh !== this.#decodedHigh) {
-        this.#decode(low, high, place.inherited);
+      if ((low & attributesLow) !== this.#decodedLow || (high & attributesHigh) !== this.#decodedHigh) {
+        this.#decode(low, high, this.#inherited);
       }
-      this.page = place.page + (at - place.at) / WORDS_PER_ENTRY;
+      this.#at = at + WORDS_PER_ENTRY;
+      this.page = this.#pageAtWord0 + (at >> 1);
       this.frame = entryFrame(format, low, high);
-      place.page = this.page + 1;
-      place.at = at + WORDS_PER_ENTRY;
       return true;
     }
-    this.#level = 2;
+    this.#at = end;
     return false;
   }
 
@@ -133,18 +136,26 @@ export class MappedRegionCursor {
   #enter(frame: number, level: number, firstPage: number, inherited: MemoryAttributeBits): void {
     const { tables } = this.#context;
     const start = tables.locate(frame);
+    const end = start + ENTRIES * WORDS_PER_ENTRY;
     const first = this.#startPage <= firstPage ? 0 : entryIndex(this.#startPage, level);
+    const at = start + first * WORDS_PER_ENTRY;
+    if (level === 1) {
+      this.#words = tables.words;
+      this.#at = at;
+      this.#end = end;
+      this.#pageAtWord0 = firstPage - start / WORDS_PER_ENTRY;
+      this.#inherited = inherited;
+      this.#decodedLow = NOT_DECODED;
+      this.pageCount = 1;
+      return;
+    }
     const place = this.#places[level] as Place;
     place.words = tables.words;
-    place.at = start + first * WORDS_PER_ENTRY;
-    place.end = start + ENTRIES * WORDS_PER_ENTRY;
+    place.at = at;
+    place.end = end;
     place.page = firstPage + first * pagesPerEntry(level);
     place.inherited = inherited;
     this.#level = level;
-    if (level === 1) {
-      this.pageCount = 1;
-      this.#decodedLow = NOT_DECODED;
-    }
   }
 
   #decode(low: number, high: number, inherited: MemoryAttributeBits): void {

@@ -80,9 +80,10 @@ export class RegionUnmapper {
   #clearPages(words: Uint32Array, at: number, count: number, isOld: boolean): void {
     const { atomic, format, journal } = this.#context;
     const { present } = format;
-    const end = at + count * WORDS_PER_ENTRY;
-    if (isOld && atomic) journal.save(words, at, end - at);
-    for (let word = at; word < end; word += WORDS_PER_ENTRY) {
+    const from = at | 0;
+    const end = (at + count * WORDS_PER_ENTRY) | 0;
+    if (isOld && atomic) journal.save(words, from, end - from);
+    for (let word = from; word < end; word += WORDS_PER_ENTRY) {
       if (((words[word] as number) & present) !== 0) {
         words[word] = 0;
         words[word + 1] = 0;
