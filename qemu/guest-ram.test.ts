@@ -1,6 +1,6 @@
 import { execaSync } from 'execa';
 import tmp from 'tmp';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { endOfMemory, GuestRam, RAM_GRANULE } from './guest-ram.ts';
 
@@ -79,7 +79,7 @@ function mountSmallFolder(): string | undefined {
     folder.removeCallback();
     return undefined;
   }
-  process.on('exit', () => {
+  afterAll(() => {
     execaSync('umount', ['-l', folder.name], { reject: false });
     folder.removeCallback();
   });
