@@ -21,13 +21,16 @@ function headline({ input, tables, architecture, coverage }: Report): string {
   return `${input}${against}: ${architecture}, coverage ${coverage}`;
 }
 
-const number = new Intl.NumberFormat('en-US');
+/** 1234567 as "1,234,567". Intl.NumberFormat does it too, and takes 10 ms to start. */
+function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
 
 function machineTable(machines: readonly MachineReport[], paint: Paint): string[] {
   const names = machines.map(({ name, version }) => `${name} ${version}`.trim());
   const width = Math.max(0, ...names.map((name) => name.length));
   const columns = machines.map(({ probes, agreed, mismatched, notObservable, errata }) =>
-    [probes, agreed, mismatched, notObservable, errata].map((count) => number.format(count)),
+    [probes, agreed, mismatched, notObservable, errata].map((count) => grouped(count)),
   );
   const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...columns.map((row) => (row[at] as string).length)));
   return machines.map((machine, index) => {
@@ -58,11 +61,9 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
   if (machine.status !== 'ran') return [];
   const { columns, tables } = machine;
   const notes = [
-    ...machine.notObservableReasons.map(
-      ({ what, count }) => `not observable: ${number.format(count)} × ${what}`,
-    ),
+    ...machine.notObservableReasons.map(({ what, count }) => `not observable: ${grouped(count)} × ${what}`),
     ...machine.errataApplied.map(
-      ({ rule, description, count }) => `erratum ${rule}: ${number.format(count)} × ${description}`,
+      ({ rule, description, count }) => `erratum ${rule}: ${grouped(count)} × ${description}`,
     ),
     ...unproven('physical address', columns.physicalAddress, columns.completed, 'completed accesses'),
     ...unproven('memory type', columns.memoryType, columns.completed, 'completed accesses'),
@@ -71,19 +72,14 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
   ];
   if (tables === null) notes.push('the tables could not be read back');
   else if (tables.accessed + tables.dirty > 0) {
-    notes.push(
-      `set ${number.format(tables.accessed)} accessed and ${number.format(tables.dirty)} dirty flags`,
-    );
+    notes.push(`set ${grouped(tables.accessed)} accessed and ${grouped(tables.dirty)} dirty flags`);
   }
   return notes.length === 0 ? [] : [...notes.map((note) => paint('dim', `  ${machine.name}: ${note}`)), ''];
 }
 
 function unproven(what: string, known: number, of: number, whereof: string): string[] {
   if (known === of) return [];
-  const share =
-    known === 0
-      ? `of none of the ${number.format(of)}`
-      : `of ${number.format(known)} of ${number.format(of)}`;
+  const share = known === 0 ? `of none of the ${grouped(of)}` : `of ${grouped(known)} of ${grouped(of)}`;
   return [`observed the ${what} ${share} ${whereof}`];
 }
 
@@ -98,7 +94,7 @@ function verdictLine({ verdict, mismatches, mismatchesOmitted, machines }: Repor
     }
     case 'mismatch': {
       const count = mismatches.length + mismatchesOmitted;
-      return paint('red', `mismatch: ${number.format(count)} ${count === 1 ? 'difference' : 'differences'}`);
+      return paint('red', `mismatch: ${grouped(count)} ${count === 1 ? 'difference' : 'differences'}`);
     }
     case 'incomplete': {
       const failed = machines.filter(({ status }) => status === 'failed').map(({ name }) => name);
