@@ -48,7 +48,8 @@ export function libunicornCacheFolders() {
 /**
  * Makes sure that a fitting libunicorn is there. A no-op when it is.
  * @param {{ log?: (line: string) => void, cacheFolders?: string[], environment?: Record<string, string | undefined>,
- *   ignoreSystem?: boolean }} [options] `ignoreSystem`: obtain one even if the system has its own
+ *   ignoreSystem?: boolean, etc?: string }} [options] `ignoreSystem`: obtain one even if the system has its own;
+ *   `etc`: the folder of the system's settings
  * @returns {Promise<{ path: string, version: string, action: 'override' | 'cached' | 'system' | 'downloaded' }>}
  * @throws Error that says what to install by hand
  */
@@ -56,6 +57,7 @@ export async function ensureLibunicorn(options = {}) {
   const log = options.log ?? (() => {});
   const environment = options.environment ?? process.env;
   const folders = options.cacheFolders ?? libunicornCacheFolders();
+  const etc = options.etc ?? '/etc';
 
   const override = environment.MMUCHECK_LIBUNICORN;
   if (override !== undefined && override !== '') {
@@ -72,7 +74,7 @@ export async function ensureLibunicorn(options = {}) {
   if (system !== undefined && fits(system.version)) return { ...system, action: 'system' };
   if (system !== undefined) log(`libunicorn ${system.version} at ${system.path} is older than 2.1`);
 
-  return { ...(await download(await writableFolder(folders), log)), action: 'downloaded' };
+  return { ...(await download(await writableFolder(folders), etc, log)), action: 'downloaded' };
 }
 
 /** @param {string} version @returns {boolean} whether it is {@link MINIMUM} or later */
@@ -103,7 +105,7 @@ async function systemLibrary() {
   return { path, version: version?.trim() ?? 'of unknown version' };
 }
 
-async function download(folder, log) {
+async function download(folder, etc, log) {
   if ((await output('apt-get', ['--version'])) === undefined) {
     throw new Error(
       'libunicorn 2.1 or later is not here, and this system has no apt to get it with. Install Unicorn ' +
@@ -112,7 +114,7 @@ async function download(folder, log) {
   }
   const work = await mkdtemp(join(tmpdir(), 'mmucheck-libunicorn-'));
   try {
-    const apt = await privateApt(work, log);
+    const apt = await privateApt(work, etc, log);
     const { name, version } = await chooseCandidate(apt);
     log(`fetching ${name} ${version} (kept in ${folder}, not installed)`);
     await apt('apt-get', ['download', name]);
@@ -139,14 +141,14 @@ async function download(folder, log) {
  * An apt that reads its own copy of the machine's sources (on a release whose libunicorn is too old, with the
  * release's name replaced) and keeps its lists and caches in `work`.
  */
-async function privateApt(work, log) {
-  const release = await debianRelease();
+async function privateApt(work, etc, log) {
+  const release = await debianRelease(etc);
   const target = TOO_OLD_RELEASES.includes(release) ? FIRST_FITTING_RELEASE : release;
   const parts = join(work, 'sources');
   await mkdir(parts);
   await mkdir(join(work, 'lists', 'partial'), { recursive: true });
   await mkdir(join(work, 'cache', 'archives', 'partial'), { recursive: true });
-  const written = await copySources(parts, release, target);
+  const written = await copySources(join(etc, 'apt'), parts, release, target);
   if (written === 0)
     throw new Error(`the system's apt sources name no archive of ${release || 'a Debian release'}`);
 
@@ -178,11 +180,11 @@ async function chooseCandidate(apt) {
   );
 }
 
-async function copySources(parts, release, target) {
+async function copySources(apt, parts, release, target) {
   let written = 0;
-  const listFolder = '/etc/apt/sources.list.d';
+  const listFolder = join(apt, 'sources.list.d');
   const names = (await readdir(listFolder).catch(() => [])).map((name) => join(listFolder, name));
-  for (const path of ['/etc/apt/sources.list', ...names]) {
+  for (const path of [join(apt, 'sources.list'), ...names]) {
     const convert = path.endsWith('.sources') ? moveStanzas : path.endsWith('.list') ? moveLines : undefined;
     const text = convert && (await readFile(path, 'utf8').catch(() => ''));
     const moved = convert?.(text, release, target);
@@ -238,8 +240,8 @@ export function moveLines(text, release, target) {
     .join('');
 }
 
-async function debianRelease() {
-  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+async function debianRelease(etc) {
+  const text = await readFile(join(etc, 'os-release'), 'utf8').catch(() => '');
   return text.match(/^VERSION_CODENAME="?([^"\n]*)/m)?.[1] ?? '';
 }
 
