@@ -93,15 +93,14 @@ export class AArch64Guest {
   /** Moves the stub to another region. What it leaves behind is ordinary memory. */
   async moveTo(region: number): Promise<void> {
     if (region === this.#region) return;
-    const from = this.#control;
+    const left = this.#control;
     const doorbell = this.#nextDoorbell();
-    const block = controlBlock({ [Register.Stub]: BigInt(region) });
-    block.setUint32(Control.Command, Command.Move, true);
-    this.ram.writeU64(from + Control.Registers + 8 * Register.Stub, BigInt(region));
-    this.ram.writeU32(from + Control.Command, Command.Move);
+    const block = controlBlock({});
     block.setUint32(Control.Doorbell, doorbell, true);
     this.ram.write(region + CONTROL_OFFSET, bytesOf(block));
-    this.ram.writeU32(from + Control.Doorbell, doorbell);
+    this.ram.writeU64(left + Control.Registers + 8 * Register.Stub, BigInt(region));
+    this.ram.writeU32(left + Control.Command, Command.Move);
+    this.ram.writeU32(left + Control.Doorbell, doorbell);
     this.#region = region;
     await this.#acknowledged(doorbell, 'the stub had moved');
   }

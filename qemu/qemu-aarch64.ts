@@ -35,6 +35,7 @@ function capabilitiesOf(version: string): Capabilities {
     limits: [
       'the physical address and the memory type come from PAR_EL1 of an AT beside the access; in its RAM a data tag confirms the address',
       'a fetch from a frame of the image is made only where its content is harmless to execute',
+      'with TCR.TBID a fetch from a tagged address is let through once data at that address has been accessed',
       'whether runs of contiguous entries agree is not checked',
       'EL3, EL2 with E2H, and stage 2 are not supported yet',
     ],
