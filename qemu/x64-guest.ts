@@ -63,8 +63,8 @@ export class X64Guest {
       installation.ramSize,
       sizeOfMemory(image.memory) + 2 * STUB_REGION_BYTES,
     );
+    this.log = new AccessLog(machine);
     try {
-      this.log = new AccessLog(machine);
       this.ram.writeMemory(image.memory);
       this.#writeStub(0);
       this.#process = new QemuProcess({
@@ -78,6 +78,7 @@ export class X64Guest {
       });
     } catch (cause) {
       this.ram.close();
+      this.log.close();
       throw cause;
     }
   }
