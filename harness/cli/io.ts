@@ -32,11 +32,18 @@ export class Interrupted extends Error {
   }
 }
 
-/** Standard streams, and SIGINT as an abort: what was started is ended before the process exits. */
+/**
+ * Standard streams, and SIGINT as an abort: what was started is ended before the process exits. A second
+ * signal ends it at once.
+ */
 export function processIo(): CliIo {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => controller.abort(new Interrupted()));
+    // Not `once`: execa ends the process itself when it finds no other listener.
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(ExitStatus.Interrupted);
+      controller.abort(new Interrupted());
+    });
   }
   return {
     out: (text) => void process.stdout.write(text),

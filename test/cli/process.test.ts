@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PACKAGE_FOLDER } from '../../harness/package.ts';
+
+const PROGRAM = join(PACKAGE_FOLDER, 'bin', 'mmucheck.js');
+const LARGE_CAPTURE = join(PACKAGE_FOLDER, 'examples', 'captures', 'ovmf-x64.core.gz');
+const isBuilt = existsSync(join(PACKAGE_FOLDER, 'dist', 'harness', 'cli', 'main.js'));
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mmucheck-process-'));
+  const regions = '  - { name: code, base: 1M, size: 4K, attributes: [read-only] }\n';
+  await writeFile(join(folder, 'layout.yaml'), `architecture: x64\npaging: 4-level\nregions:\n${regions}`);
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ status: number | null; out: string; err: string }>;
+}
+
+function start(...args: readonly string[]): Started {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, TMPDIR: folder } });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (data: Buffer) => {
+    out += data;
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    err += data;
+  });
+  const ended = once(child, 'close').then(([status]: (number | null)[]) => ({
+    status: status ?? null,
+    out,
+    err,
+  }));
+  return { child, ended };
+}
+
+/** Processes whose parent is `pid`. */
+async function childrenOf(pid: number | undefined): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  return text.split(' ').filter(Boolean).map(Number);
+}
+
+describe.runIf(isBuilt)('the command as a process', () => {
+  test('prints a report without colours or progress into a pipe, and ends with the verdict', async () => {
+    const { status, out, err } = await start('verify', join(folder, 'layout.yaml')).ended;
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect(out).toMatch(/\nagree: .*\n$/);
+    expect(out).not.toContain('\u001b');
+  });
+
+  test('ends with 2 and one line for a file that is not there', async () => {
+    const { status, out, err } = await start('verify', join(folder, 'none.yaml')).ended;
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err.trim().split('\n')).toHaveLength(1);
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s ends it with 130, and neither QEMU nor a file is left',
+    async (signal) => {
+      const { child, ended } = start('verify', LARGE_CAPTURE, '--machine', 'qemu');
+      const emulators = await waitForChildren(child);
+      child.kill(signal);
+      const { status, err } = await ended;
+      expect({ status, err }).toEqual({ status: 130, err: 'mmucheck: interrupted\n' });
+      for (const pid of emulators) expect(existsSync(`/proc/${pid}`), `process ${pid} is gone`).toBe(false);
+      expect(await readdir(folder)).toEqual(['layout.yaml']);
+    },
+  );
+});
+
+async function waitForChildren(child: ChildProcess): Promise<number[]> {
+  for (let tries = 0; tries < 200; tries++) {
+    const children = await childrenOf(child.pid);
+    if (children.length > 0) return children;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('QEMU did not start');
+}
