@@ -57,6 +57,7 @@ type Falsify = (outcomes: OutcomeList, probes: ProbeList) => void;
 function machineOf(
   falsify: Falsify = () => {},
   spoil: (after: PhysicalMemory) => void = setFlags,
+  { memory } = input,
 ): MachineCandidate & { closed: number } {
   const machine: Machine = {
     name: 'fake-x64',
@@ -64,12 +65,15 @@ function machineOf(
     load: async () => {},
     async probe(probes) {
       const outcomes = new OutcomeList(probes.accesses.length);
-      createWalker(input.memory, registers).predict(probes.accesses, outcomes);
+      createWalker(memory, registers).predict(probes.accesses, outcomes);
       falsify(outcomes, probes);
       return { outcomes, remarks: new Map(), guestSeconds: 0.25 };
     },
     async readBack() {
-      const after = smallTables();
+      const after = new PhysicalMemory();
+      for (const { firstFrame, words } of memory.ranges) {
+        after.addRange(firstFrame * 4096, words.slice().buffer);
+      }
       spoil(after);
       return after;
     },
@@ -88,6 +92,18 @@ function machineOf(
     }),
   };
   return candidate;
+}
+
+/** A machine by the book with other tables, which has set every flag in them. */
+function machineFor(image: CaptureInput): MachineCandidate {
+  const setAll = (after: PhysicalMemory) => {
+    for (const { words } of after.ranges) {
+      for (let at = 0; at < words.length; at += 2) {
+        if (((words[at] as number) & 1) !== 0) words[at] = (words[at] as number) | 0x60;
+      }
+    }
+  };
+  return machineOf(undefined, setAll, image);
 }
 
 /** What a processor does while every leaf is read and all but the read-only one are written. */
@@ -307,4 +323,46 @@ test('an abort closes every machine and rejects with its reason', async () => {
     'interrupted',
   );
   expect(machine.closed).toBeGreaterThan(0);
+});
+
+describe('tables that lead to themselves', () => {
+  /** A root table of which `count` entries lead to the root itself. */
+  function selfMapped(count: number): CaptureInput {
+    const memory = PhysicalMemory.allocate(ROOT, 0x1000);
+    for (let index = 0; index < count; index++) {
+      memory.writeEntry(ROOT + index * 8, BigInt(ROOT) | PRESENT_WRITABLE_USER);
+    }
+    return { ...input, memory };
+  }
+
+  test('are verified like any others where they end', async () => {
+    const looping = selfMapped(1);
+    const report = await verify(looping, { machines: [machineFor(looping)] });
+    expect(report.verdict).toBe('agree');
+  });
+
+  test('are refused by name where they hold more leaves than anybody can touch, and the machine is closed', async () => {
+    const machine = machineOf();
+    await expect(verify(selfMapped(512), { machines: [machine] })).rejects.toThrow(
+      /^small\.core: the tables hold \d+ leaves/,
+    );
+    expect(machine.closed).toBeGreaterThan(0);
+  });
+});
+
+test('a table that is not in the capture is a mismatch at the addresses that need it, whatever the machine says', async () => {
+  const memory = smallTables();
+  memory.writeEntry(ROOT + 8 * 7, 0x7000_0000n | PRESENT_WRITABLE_USER);
+  const incomplete = { ...input, memory };
+  const { verdict, mismatches } = await verify(incomplete, {
+    machines: [machineOf(undefined, setFlags, incomplete)],
+  });
+  expect(verdict).toBe('mismatch');
+  expect(new Set(mismatches.map(({ address }) => BigInt(address) >> 39n))).toEqual(new Set([7n]));
+  expect(mismatches[0]?.predicted?.text).toContain('0x70000000');
+});
+
+test('registers that are not modelled are an error of the input', async () => {
+  const off = { ...input, registers: { ...registers, cr0: 0x11n } };
+  await expect(verify(off, { machines: [machineOf()] })).rejects.toThrow(/^small\.core: .*CR0/);
 });
