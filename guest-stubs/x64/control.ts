@@ -26,6 +26,20 @@ export const X64Command = {
   Probe: 0,
   /** Go to Entry under Bridge: leaves this placement for the one that Entry lies in. */
   Switch: 1,
+  /** Probe without loading CR3: whatever the TLB holds stays in force. */
+  ProbeKeepTlb: 2,
+  /** Carry out COUNT TLB operations from the probe window. */
+  Invalidate: 3,
+} as const;
+
+/** Byte 8 of a TLB operation's record, whose first 8 bytes are an address. */
+export const X64Operation = {
+  /** INVLPG of the address. */
+  InvalidatePage: 0,
+  /** MOV to CR3 of what it holds. */
+  ReloadCr3: 1,
+  /** CR4.PGE changed and changed back. */
+  TogglePge: 2,
 } as const;
 
 /** Flags of a probe record that only host and stub know, beside AccessFlag. */

@@ -22,11 +22,16 @@ batch:
         lea     rsp, [rip + stack]
         mov     eax, [rip + control + CONTROL_DOORBELL]
         mov     [rip + batch_number], eax
-        cmp     dword ptr [rip + control + CONTROL_COMMAND], X64_COMMAND_SWITCH
+        mov     ecx, [rip + control + CONTROL_COMMAND]
+        cmp     ecx, X64_COMMAND_SWITCH
         je      switch
+        cmp     ecx, X64_COMMAND_INVALIDATE
+        je      invalidate
+        cmp     ecx, X64_COMMAND_PROBE_KEEP_TLB
+        je      1f
         mov     rax, [rip + control + REGISTER_CR3]
         mov     cr3, rax                # no translation of an earlier batch survives (no page is global)
-        rdtsc
+1:      rdtsc
         shl     rdx, 32
         or      rax, rdx
         mov     [rip + control + CONTROL_T0], rax
@@ -246,6 +251,36 @@ leave:
         mov     word ptr [rip + pointer], 0
         lidt    [rip + pointer]
         ud2
+
+        # TLB operations from the probe window, in order: the address, and in byte 8 what to do.
+invalidate:
+        lea     r12, [rip + region]
+        add     r12, [rip + control + CONTROL_PROBES]
+        mov     r14d, [rip + control + CONTROL_COUNT]
+        shl     r14, 4
+        add     r14, r12
+next_operation:
+        cmp     r12, r14
+        jae     batch_done
+        mov     rax, [r12]
+        movzx   ecx, byte ptr [r12 + 8]
+        add     r12, PROBE_RECORD_BYTES
+        cmp     ecx, X64_OPERATION_RELOAD_CR3
+        je      reload_cr3
+        ja      toggle_pge
+        invlpg  [rax]                   # one page, global or not (§4.10.4.1)
+        jmp     next_operation
+reload_cr3:                             # all but global pages
+        mov     rax, cr3
+        mov     cr3, rax
+        jmp     next_operation
+toggle_pge:                             # all, global pages too
+        mov     rax, cr4
+        mov     rcx, rax
+        xor     rcx, CR4_PGE
+        mov     cr4, rcx
+        mov     cr4, rax
+        jmp     next_operation
 
         # Another placement: both are mapped under the bridge root. REGISTER_ENTRY says where it is.
 switch:
