@@ -1,5 +1,6 @@
 /** The verification: inputs, machines, verdicts. */
 
+export { type DeviatingProbe, ERRATA, type Erratum, type Outcome } from './errata.ts';
 export { writeCapture } from './inputs/capture/write-capture.ts';
 export { type Complaint, InputError } from './inputs/input-error.ts';
 export { type BuiltLayout, buildLayout } from './inputs/layout/build-layout.ts';
@@ -31,5 +32,13 @@ export {
   type RegisteredMachine,
   selectMachines,
 } from './machines/registry.ts';
+export type { Coverage } from './plan-points.ts';
 export type { MachineReport, Mismatch, MismatchGroup, Report } from './report.ts';
+export {
+  loadReporter,
+  type Reporter,
+  type ReporterName,
+  type ReporterOptions,
+} from './reporters/reporter.ts';
 export { type VerifyOptions, verify } from './verify.ts';
+export type { MachineCandidate } from './verify-run.ts';

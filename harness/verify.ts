@@ -1,3 +1,4 @@
+import { MAX_BATCH } from '../guest-stubs/protocol.ts';
 import type { Erratum } from './errata.ts';
 import { Declaration } from './expectation-declaration.ts';
 import { loadHarmlessFetchSlot } from './fetch-slots.ts';
@@ -32,8 +33,11 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Points of one chunk: with six accesses each about 200 k probes, 20 MB for each machine. */
-const POINTS_PER_CHUNK = 32_768;
+/**
+ * Points of one chunk: with six accesses each just what a stub takes at once. A machine of another process
+ * works through them while one of this process does the same.
+ */
+const POINTS_PER_CHUNK = Math.floor(MAX_BATCH / 6);
 const DEFAULT_MAX_MISMATCHES = 1000;
 
 /**

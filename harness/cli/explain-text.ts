@@ -9,13 +9,3 @@ function rightsText({ read, write, execute }: Rights): string {
   const names = [read && 'read', write && 'write', execute && 'execute'].filter((name) => name !== false);
   return names.length === 0 ? 'nothing' : names.join(', ');
 }
-
-/** Rows of cells as indented lines with aligned columns. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return rows.map((row) =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
-  );
-}

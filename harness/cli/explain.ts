@@ -8,11 +8,12 @@ import type { VerificationInput } from '../inputs/types.ts';
 import { selectMachines } from '../machines/registry.ts';
 import { reportOutcome } from '../outcome-text.ts';
 import { planAddress, type SingleAddressPlan } from '../plan-single.ts';
+import { textTable } from '../text-table.ts';
 import { type Understood, understand } from '../understand.ts';
 import { differs, FAULT_COLUMNS } from '../verdict.ts';
 import { addressArgument } from './address-argument.ts';
 import { askMachines, type MachineAnswer } from './explain-machines.ts';
-import { explainedPermissions, table } from './explain-text.ts';
+import { explainedPermissions } from './explain-text.ts';
 import { type CliIo, ExitStatus } from './io.ts';
 
 export interface ExplainCliOptions {
@@ -94,7 +95,7 @@ function answerLines(
   ]);
   const header = ['access', 'at', 'walker', ...present.map(({ title }) => title)];
   return [
-    ...table([header, ...rows]),
+    ...textTable([header, ...rows]),
     ...(notExecuted === undefined ? [] : [`  not executed: ${notExecuted}`]),
     ...answers.flatMap(({ title, reason }) => (reason === undefined ? [] : [`  ${title}: ${reason}`])),
   ];

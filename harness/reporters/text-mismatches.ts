@@ -1,5 +1,6 @@
 import { hex } from '../../src/addresses.ts';
 import type { Mismatch, MismatchGroup, Party, Report } from '../report.ts';
+import { textTable } from '../text-table.ts';
 import type { Paint } from './text.ts';
 
 const PARTIES: readonly Party[] = ['declared', 'queried', 'predicted', 'observed'];
@@ -55,17 +56,9 @@ function table(rows: readonly Mismatch[], parties: readonly Party[], paint: Pain
     `${row.privilege} ${row.access}`,
     ...parties.map((party) => (row[party]?.text ?? 'not known') + (row.alone === party ? '  ← alone' : '')),
   ]);
-  const header = ['', ...parties];
-  const widths = header.map((title, at) =>
-    Math.max(title.length, ...cells.map((row) => (row[at] as string).length)),
-  );
-  const line = (row: readonly string[]) =>
-    `  ${row.map((cell, at) => cell.padEnd(widths[at] as number)).join('  ')}`.trimEnd();
+  const [header, ...lines] = textTable([['', ...parties], ...cells]);
   return [
-    paint('dim', line(header)),
-    ...cells.map((row, at) => {
-      const alone = rows[at]?.alone;
-      return alone === null || alone === undefined ? line(row) : paint('yellow', line(row));
-    }),
+    paint('dim', header ?? ''),
+    ...lines.map((line, at) => (rows[at]?.alone ? paint('yellow', line) : line)),
   ];
 }
