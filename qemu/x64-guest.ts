@@ -97,8 +97,6 @@ export class X64Guest {
   /** Waits until the stub is up. @throws MachineError 'failed' */
   async ready(): Promise<void> {
     await this.#awaitStub('the guest was up');
-    this.#ring(0);
-    await this.#awaitBatch();
     this.clock.start(this.#control64(Control.T1));
   }
 
@@ -123,15 +121,15 @@ export class X64Guest {
    */
   start(records: Uint8Array, groupSize: number): void {
     this.#half = 1 - this.#half;
-    this.#count = records.length / ACCESS_RECORD_BYTES;
+    const count = records.length / ACCESS_RECORD_BYTES;
     const { region } = this.active;
     this.ram.write(region + this.#probes, records);
-    this.ram.write(region + this.#results, UNWRITTEN_RESULTS.subarray(0, this.#count * RESULT_RECORD_BYTES));
+    this.ram.write(region + this.#results, UNWRITTEN_RESULTS.subarray(0, count * RESULT_RECORD_BYTES));
     this.#setControl64(Control.Probes, BigInt(this.#probes));
     this.#setControl64(Control.Results, BigInt(this.#results));
     const mask = groupSize === 0 ? NO_MARKERS : BigInt(groupSize * ACCESS_RECORD_BYTES - 1);
     this.ram.writeU64(region + registerOffset(X64Register.MarkerMask), mask);
-    this.#ring(this.#count);
+    this.#ring(count);
   }
 
   /**
@@ -171,6 +169,7 @@ export class X64Guest {
   }
 
   #ring(count: number): void {
+    this.#count = count;
     const control = this.active.region + CONTROL_OFFSET;
     this.ram.writeU32(control + Control.Count, count);
     this.ram.writeU32(control + Control.Command, X64Command.Probe);
@@ -192,9 +191,15 @@ export class X64Guest {
     }
   }
 
+  /**
+   * Waits until the stub is up and has made an empty batch. It looks at COUNT once before anybody has rung: probes
+   * that it found there would be made twice.
+   */
   async #awaitStub(what: string): Promise<void> {
     const magic = this.active.region + CONTROL_OFFSET + Control.Magic;
     await this.#process.waitUntil(() => this.ram.readU32(magic) === PROTOCOL_MAGIC, this.#timeLimit, what);
+    this.#ring(0);
+    await this.#awaitBatch();
   }
 
   /** Puts a fresh stub into the region of a placement and makes it the active one. */
