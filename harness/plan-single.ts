@@ -2,7 +2,7 @@ import { Access, AccessList } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { OutcomeList } from '../src/outcome-list.ts';
 import type { ProbeList } from './machine.ts';
-import { ACCESSES, type PlanSubject } from './plan.ts';
+import { ACCESSES, NO_HARMLESS_SLOT, type PlanSubject } from './plan.ts';
 import { SLOT_BYTES } from './plan-points.ts';
 
 /** Every access to one address. */
@@ -26,8 +26,7 @@ export function planAddress(address: bigint, subject: PlanSubject): SingleAddres
   if (words === undefined) return withFrame(first, frame, undefined);
   const offset = subject.harmlessFetchSlot(words);
   if (offset < 0) {
-    const reason = 'the page belongs to the image and has no slot that is harmless to execute';
-    return withFrame(listAccesses(slot, undefined, subject), frame, reason);
+    return withFrame(listAccesses(slot, undefined, subject), frame, NO_HARMLESS_SLOT);
   }
   const fetchSlot = address - (address % BigInt(FRAME_SIZE)) + BigInt(offset);
   return withFrame(listAccesses(slot, fetchSlot, subject), frame, undefined);

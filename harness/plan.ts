@@ -48,6 +48,9 @@ export interface ProbeNotMade {
 export const ACCESSES: readonly Access[] = [Access.Read, Access.Write, Access.Execute];
 const NO_SLOT = -1;
 
+/** Why an execute probe into the image is not made. */
+export const NO_HARMLESS_SLOT = 'the page belongs to the image and has no slot that is harmless to execute';
+
 /** Accesses that one point gets: every access at every privilege. */
 export function accessesPerPoint(privileges: readonly Privilege[]): number {
   return ACCESSES.length * privileges.length;
@@ -65,7 +68,7 @@ export function planChunk(points: Float64Array, subject: PlanSubject): PlanChunk
   }
   const notMade = [...fetchSlots]
     .filter(([, slot]) => slot === NO_SLOT)
-    .flatMap(([point]) => fetchesNotMade(points[point] as number, frames[point] as number, subject));
+    .flatMap(([point]) => fetchesNotMade(points[point] as number, subject));
   return { points, pointOf, probes: { accesses, expectedFrames }, predicted, notMade };
 }
 
@@ -136,11 +139,11 @@ function landings(
   return { frames, fetchSlots };
 }
 
-function fetchesNotMade(point: number, frame: number, { privileges }: PlanSubject): ProbeNotMade[] {
+function fetchesNotMade(point: number, { privileges }: PlanSubject): ProbeNotMade[] {
   return privileges.map((privilege) => ({
     address: (BigInt(pageOfPoint(point)) << 12n) + BigInt(offsetOfPoint(point)),
     access: Access.Execute,
     privilege,
-    reason: `frame 0x${(frame * FRAME_SIZE).toString(16)} belongs to the image and has no slot that is harmless to execute`,
+    reason: NO_HARMLESS_SLOT,
   }));
 }

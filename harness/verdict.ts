@@ -9,8 +9,6 @@ export const Judgement = {
   Mismatched: 1,
   /** The machine could not tell whether the access completes. */
   NotObservable: 2,
-  /** It differs from the prediction, and a known deviation of the machine accounts for that. */
-  Erratum: 3,
 } as const;
 export type Judgement = (typeof Judgement)[keyof typeof Judgement];
 
@@ -67,7 +65,7 @@ export function differs(
 
 /**
  * Judges each probe of a chunk: observed against predicted, and declared against predicted. Errata are not
- * looked at here: see {@link Judgement.Erratum} and `excuse`.
+ * looked at here.
  *
  * @param contradicted a nonzero byte for each probe whose prediction contradicts the declaration
  */

@@ -47,6 +47,18 @@ describe('the text report', () => {
     expect(text).toMatch(/\nagree: the machine confirms what is expected\n$/);
   });
 
+  test('sums up reasons that nobody would read', () => {
+    const notObservableReasons = Array.from({ length: 9 }, (_, index) => ({
+      what: `reason ${index}`,
+      count: 2,
+    }));
+    const machines = EXAMPLE_AGREEMENT.machines.map((machine) => ({ ...machine, notObservableReasons }));
+    const text = reportText({ ...EXAMPLE_AGREEMENT, machines }, plain);
+    expect(text).toContain('not observable: 2 × reason 4');
+    expect(text).not.toContain('reason 5');
+    expect(text).toContain('not observable: 8 × for other reasons');
+  });
+
   test('has colours only if asked to', () => {
     const controlSequence = '\u001b[';
     expect(reportText(EXAMPLE_REPORT, plain)).not.toContain(controlSequence);

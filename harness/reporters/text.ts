@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { MachineReport, Report } from '../report.ts';
+import type { Counted, MachineReport, Report } from '../report.ts';
 import type { ReporterOptions } from './reporter.ts';
 import { mismatchBlocks } from './text-mismatches.ts';
 
@@ -61,7 +61,7 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
   if (machine.status !== 'ran') return [];
   const { columns, tables } = machine;
   const notes = [
-    ...machine.notObservableReasons.map(({ what, count }) => `not observable: ${grouped(count)} × ${what}`),
+    ...reasonsNotObservable(machine.notObservableReasons),
     ...machine.errataApplied.map(
       ({ rule, description, count }) => `erratum ${rule}: ${grouped(count)} × ${description}`,
     ),
@@ -75,6 +75,18 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
     notes.push(`set ${grouped(tables.accessed)} accessed and ${grouped(tables.dirty)} dirty flags`);
   }
   return notes.length === 0 ? [] : [...notes.map((note) => paint('dim', `  ${machine.name}: ${note}`)), ''];
+}
+
+/** Reasons that a person still reads. */
+const REASON_LIMIT = 5;
+
+function reasonsNotObservable(reasons: readonly Counted[]): string[] {
+  const lines = reasons
+    .slice(0, REASON_LIMIT)
+    .map(({ what, count }) => `not observable: ${grouped(count)} × ${what}`);
+  const rest = reasons.slice(REASON_LIMIT).reduce((sum, { count }) => sum + count, 0);
+  if (rest > 0) lines.push(`not observable: ${grouped(rest)} × for other reasons; --reporter json has them`);
+  return lines;
 }
 
 function unproven(what: string, known: number, of: number, whereof: string): string[] {
