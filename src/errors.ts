@@ -43,7 +43,13 @@ export type X86_64ErrorCode =
   | 'NotActive';
 
 /** What only this engine says: the originals would read wild memory, panic, or cannot be asked. */
-export type EngineErrorCode = 'TableOutsideMemory' | 'NotInstalled' | 'FrameInUse';
+export type EngineErrorCode =
+  | 'TableOutsideMemory'
+  | 'NotInstalled'
+  | 'FrameInUse'
+  | 'InvalidRootLevel'
+  | 'InvalidVaRange'
+  | 'InvalidOffset';
 
 export type PageTableErrorCode = PatinaErrorCode | AArch64PagingErrorCode | X86_64ErrorCode | EngineErrorCode;
 

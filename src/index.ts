@@ -1,8 +1,9 @@
 /** The page-table engine: pure TypeScript, no emulator, no I/O. */
 export { AArch64PageTable, type AArch64PageTableOptions } from './aarch64/aarch64-page-table.ts';
+export * from './aarch64/mapping/index.ts';
 export { describeAArch64Fault } from './aarch64/walk-fault.ts';
 export { aarch64MemoryTypeName } from './aarch64/walk-memory-type.ts';
-export { regimeHasUser } from './aarch64/walk-stage-one.ts';
+export { regimeHasUser } from './aarch64/walk-regime.ts';
 export { Access, AccessFlag, AccessList, Privilege } from './access-list.ts';
 export { type Address, hex, toBigInt } from './addresses.ts';
 export { type ErrorDetails, PageTableError, type PageTableErrorCode } from './errors.ts';

@@ -1,0 +1,313 @@
+import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
+import { LOW_MASK, packHigh, packLow } from './attribute-words.ts';
+import { Constraints } from './constraints.ts';
+import { breakRun, hintBlocks, RUN_ENTRIES, RUN_WORDS, wholeRuns } from './contiguous-hint.ts';
+import { LeafTemplate } from './leaf-template.ts';
+import type { MappingContext } from './mapping-context.ts';
+import {
+  addressHigh,
+  addressLow,
+  ENTRIES,
+  entryIndex,
+  FIRST_BLOCK_LEVEL,
+  firstPageOfEntry,
+  frameOf,
+  isTable,
+  isValidLeaf,
+  LAST_LEVEL,
+  leafFrameOf,
+  lowStep,
+  pagesPerEntry,
+  TYPE_MASK,
+  WORDS,
+} from './table-geometry.ts';
+import type { StaleTranslations } from './tlb-maintenance.ts';
+
+/**
+ * Maps runs of pages to runs of frames: with blocks where a whole entry is covered and no table is there, splitting
+ * blocks that are covered in part. `guarded` says of a table that it existed before the operation: only then do its
+ * entries go to the journal, and only then can a TLB hold them.
+ */
+export class RangeMapper {
+  readonly #context: MappingContext;
+  #template = new LeafTemplate(0, Constraints.None, false);
+
+  constructor(context: MappingContext) {
+    this.#context = context;
+  }
+
+  /** Maps the pages from `page` up to `end` to the frames from `frame` on. */
+  map(page: number, end: number, frame: number, template: LeafTemplate): void {
+    this.#template = template;
+    const { rootFrame, rootLevel } = this.#context;
+    this.#mapTable(rootFrame, rootLevel, page, end, frame, true);
+  }
+
+  /**
+   * Maps one page of tables that are not in use, if its last-level table is there. Nothing can fail behind the single
+   * store, so it needs no journal.
+   * @returns whether it did
+   */
+  mapPage(page: number, frame: number, template: LeafTemplate): boolean {
+    const { tables, rootFrame, rootLevel, managesContiguous } = this.#context;
+    // Bits 35:18 choose the entries of levels 0 and 1, bits 17:0 those of levels 2 and 3.
+    const upper = (page * 2 ** -18) & 0x3_ffff;
+    const lower = page & 0x3_ffff;
+    let start = tables.locate(rootFrame);
+    for (let level = rootLevel; level < LAST_LEVEL; level++) {
+      const index = level === 2 ? lower >>> 9 : level === 1 ? upper & 511 : upper >>> 9;
+      const at = start + index * WORDS;
+      const words = tables.words;
+      const low = words[at] as number;
+      if ((low & TYPE_MASK) !== TYPE_MASK) return false;
+      start = tables.locate(frameOf(low, words[at + 1] as number));
+    }
+    const words = tables.words;
+    const at = start + (lower & 511) * WORDS;
+    if (managesContiguous) breakRun(this.#context, words, at, LAST_LEVEL, false);
+    words[at] = template.lowFor(LAST_LEVEL, frame);
+    words[at + 1] = template.highFor(frame);
+    return true;
+  }
+
+  /** Maps pages of one entry that is not linked: `words` need not be in a table. */
+  mapWithin(
+    words: Uint32Array,
+    level: number,
+    page: number,
+    end: number,
+    frame: number,
+    template: LeafTemplate,
+  ): void {
+    this.#template = template;
+    if (level === LAST_LEVEL) this.#writeLeaf(words, 0, level, page, frame, false);
+    else this.#mapEntry(words, 0, level, page, end, frame, false);
+  }
+
+  /**
+   * Replaces an entry that leads to no table by a table. What a block maps its parts map in the same way; an
+   * invalid entry's attributes go into all entries of the new table.
+   * @returns the table's frame
+   */
+  split(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): number {
+    const { frames, journal, managesContiguous, stale, atomic } = this.#context;
+    const child = frames.take(false);
+    if (managesContiguous) breakRun(this.#context, words, at, level, guarded);
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    if ((low & DescriptorLow.TableOrPage) === 0 && (low | high) !== 0) {
+      const outer = this.#template;
+      const first = firstPageOfEntry(page, level);
+      const frame = isValidLeaf(low, level) ? leafFrameOf(low, high, level) : frameOf(low, high);
+      this.#template = templateOfEntry(low, high, this.#context.managesContiguous, outer.hint);
+      this.#mapTable(child, level + 1, first, first + pagesPerEntry(level), frame, false);
+      this.#template = outer;
+    }
+    if (guarded && atomic) journal.save(words, at, WORDS);
+    stale?.written();
+    words[at] = addressLow(child) | DescriptorLow.TableOrPage | DescriptorLow.Valid;
+    words[at + 1] = addressHigh(child);
+    return child;
+  }
+
+  #mapTable(
+    tableFrame: number,
+    level: number,
+    firstPage: number,
+    end: number,
+    firstFrame: number,
+    guarded: boolean,
+  ): void {
+    const start = this.#context.tables.locate(tableFrame);
+    const words = this.#context.tables.words;
+    if (level === LAST_LEVEL) {
+      this.#mapPages(words, start, firstPage, end - firstPage, firstFrame, guarded);
+      return;
+    }
+    const pages = pagesPerEntry(level);
+    const from = start + entryIndex(firstPage, level) * WORDS;
+    let page = firstPage;
+    let frame = firstFrame;
+    let at = from;
+    while (page < end) {
+      const stop = Math.min(firstPageOfEntry(page, level) + pages, end);
+      this.#mapEntry(words, at, level, page, stop, frame, guarded);
+      frame += stop - page;
+      page = stop;
+      at += WORDS;
+    }
+    const live = guarded && this.#context.stale !== undefined;
+    if (this.#template.hint && level >= FIRST_BLOCK_LEVEL && !live) {
+      hintBlocks(this.#context, words, from, at, level, guarded);
+    }
+  }
+
+  /** Maps pages that all lie in one entry above the last level. */
+  #mapEntry(
+    words: Uint32Array,
+    at: number,
+    level: number,
+    page: number,
+    stop: number,
+    frame: number,
+    guarded: boolean,
+  ): void {
+    const template = this.#template;
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    const pages = pagesPerEntry(level);
+    const whole = stop - page === pages;
+    const table = isTable(low, level);
+    if (!table) {
+      if (template.isMappedBy(low, high, level, page, frame)) return;
+      if (whole && level >= FIRST_BLOCK_LEVEL && template.blocks && frame % pages === 0) {
+        this.#writeLeaf(words, at, level, page, frame, guarded);
+        return;
+      }
+    } else if (whole && !template.valid) {
+      this.#writeLeaf(words, at, level, page, frame, guarded);
+      this.#unlink(frameOf(low, high), level + 1, page);
+      return;
+    }
+    const child = table ? frameOf(low, high) : this.split(words, at, level, page, guarded);
+    this.#mapTable(child, level + 1, page, stop, frame, guarded && table);
+  }
+
+  /** Writes one leaf, or makes one entry invalid. */
+  #writeLeaf(
+    words: Uint32Array,
+    at: number,
+    level: number,
+    page: number,
+    frame: number,
+    guarded: boolean,
+  ): void {
+    const { atomic, journal, managesContiguous, stale } = this.#context;
+    if (managesContiguous) breakRun(this.#context, words, at, level, guarded);
+    if (guarded) {
+      if (atomic) journal.save(words, at, WORDS);
+      const low = words[at] as number;
+      if (isValidLeaf(low, level) && !isTable(low, level)) stale?.changed(page);
+      else stale?.written();
+    }
+    words[at] = this.#template.lowFor(level, frame);
+    words[at + 1] = this.#template.highFor(frame);
+  }
+
+  /** Writes `count` page descriptors of one table. */
+  #mapPages(
+    words: Uint32Array,
+    start: number,
+    page: number,
+    count: number,
+    frame: number,
+    guarded: boolean,
+  ): void {
+    const { atomic, journal, managesContiguous, stale } = this.#context;
+    const template = this.#template;
+    const index = page & (ENTRIES - 1);
+    const at = start + index * WORDS;
+    const end = at + count * WORDS;
+    if (guarded) {
+      if (managesContiguous) this.#breakRunsAtEnds(words, at, end);
+      if (atomic) journal.save(words, at, count * WORDS);
+      if (stale !== undefined) {
+        this.#mapLivePages(words, start, page, count, frame);
+        return;
+      }
+    }
+    if (!template.hint) {
+      fillPages(words, at, end, frame, template, 0);
+      return;
+    }
+    const [first, last] = wholeRuns(index, count, frame);
+    const firstAt = start + first * WORDS;
+    const lastAt = start + last * WORDS;
+    fillPages(words, at, firstAt, frame, template, 0);
+    fillPages(words, firstAt, lastAt, frame + first - index, template, DescriptorHigh.Contiguous);
+    fillPages(words, lastAt, end, frame + last - index, template, 0);
+  }
+
+  /** As {@link RangeMapper.map}, in tables that are in use: what is mapped already is not written again. */
+  #mapLivePages(words: Uint32Array, start: number, page: number, count: number, frame: number): void {
+    const stale = this.#context.stale as StaleTranslations;
+    const template = this.#template;
+    const index = page & (ENTRIES - 1);
+    const [firstHint, endHint] = template.hint ? wholeRuns(index, count, frame) : [0, 0];
+    let hint = 0;
+    for (let k = 0; k < count; k++) {
+      const entry = index + k;
+      const at = start + entry * WORDS;
+      if (entry % RUN_ENTRIES === 0) {
+        const hintable = entry >= firstHint && entry < endHint && !anyValid(words, at);
+        hint = hintable ? DescriptorHigh.Contiguous : 0;
+      }
+      const low = template.lowFor(LAST_LEVEL, frame + k);
+      const high = template.highFor(frame + k);
+      const oldLow = words[at] as number;
+      const oldHigh = words[at + 1] as number;
+      if (low === oldLow && ((high ^ oldHigh) & ~template.ignoredHigh) === 0) continue;
+      if (isValidLeaf(oldLow, LAST_LEVEL)) stale.changed(page + k);
+      else stale.written();
+      words[at] = low;
+      words[at + 1] = high | (isValidLeaf(oldLow, LAST_LEVEL) ? oldHigh & template.ignoredHigh : hint);
+    }
+  }
+
+  #breakRunsAtEnds(words: Uint32Array, at: number, end: number): void {
+    if (at % RUN_WORDS !== 0) breakRun(this.#context, words, at, LAST_LEVEL, true);
+    if (end % RUN_WORDS !== 0) breakRun(this.#context, words, end - WORDS, LAST_LEVEL, true);
+  }
+
+  /** Gives back a table that is no longer linked, and every table below it. */
+  #unlink(tableFrame: number, level: number, firstPage: number): void {
+    const { tables, release, stale } = this.#context;
+    const start = tables.locate(tableFrame);
+    const words = tables.words;
+    const pages = pagesPerEntry(level);
+    // An invalidation by any address below an entry takes the entry of the walk, too.
+    stale?.changed(firstPage);
+    for (let entry = 0; entry < ENTRIES; entry++) {
+      const low = words[start + entry * WORDS] as number;
+      const page = firstPage + entry * pages;
+      if (isTable(low, level)) {
+        this.#unlink(frameOf(low, words[start + entry * WORDS + 1] as number), level + 1, page);
+      } else if (entry > 0 && isValidLeaf(low, level)) stale?.changed(page);
+    }
+    release.unlinked(tableFrame);
+  }
+}
+
+/** The template that gives other entries the content of one that leads to no table. */
+function templateOfEntry(low: number, high: number, managed: boolean, hint: boolean): LeafTemplate {
+  const nT = (low & DescriptorLow.Valid) === 0 ? 0 : packLow(low & DescriptorLow.NoTranslation);
+  const packed = packLow(low & LOW_MASK) | packHigh(high) | nT;
+  return new LeafTemplate(packed, hint ? Constraints.None : Constraints.NoContiguousHint, managed);
+}
+
+function anyValid(words: Uint32Array, runAt: number): boolean {
+  for (let at = runAt; at < runAt + RUN_WORDS; at += WORDS) {
+    if (((words[at] as number) & DescriptorLow.Valid) !== 0) return true;
+  }
+  return false;
+}
+
+/** Writes page descriptors for consecutive frames, or the same invalid descriptor everywhere. */
+function fillPages(
+  words: Uint32Array,
+  at: number,
+  end: number,
+  frame: number,
+  template: LeafTemplate,
+  extraHigh: number,
+): void {
+  const step = template.valid ? lowStep(LAST_LEVEL) : 0;
+  let low = template.lowFor(LAST_LEVEL, frame);
+  let high = template.highFor(frame) | extraHigh;
+  for (let word = at; word < end; word += WORDS) {
+    words[word] = low;
+    words[word + 1] = high;
+    low = (low + step) >>> 0;
+    if (low < step) high++;
+  }
+}

@@ -1,0 +1,351 @@
+import { type Address, addressOfPage, FRAME_SIZE, hex, toBigInt } from '../../addresses.ts';
+import { PageTableError } from '../../errors.ts';
+import { FrameSource } from '../../memory/frame-source.ts';
+import type { PageAllocator } from '../../memory/page-allocator.ts';
+import type { PhysicalMemory } from '../../memory/physical-memory.ts';
+import { TableMemory } from '../../memory/table-memory.ts';
+import { UndoJournal } from '../../memory/undo-journal.ts';
+import { DescriptorLow } from '../descriptor-bits.ts';
+import { lowWordOf, unpackBits } from './attribute-words.ts';
+import { checkAttributes } from './attributes.ts';
+import { compactTables } from './compact.ts';
+import { type ConstraintBits, Constraints } from './constraints.ts';
+import { LeafTemplate } from './leaf-template.ts';
+import { checkLiveMap, checkLiveModify } from './live-check.ts';
+import type { MappingContext } from './mapping-context.ts';
+import type { MemoryRegion } from './memory-region.ts';
+import { RangeMapper } from './range-mapper.ts';
+import { RangeModifier } from './range-modifier.ts';
+import { visitRange } from './range-walker.ts';
+import type { AttributeKindOf, AttributesOf, TranslationRegime, VaRangeOption } from './regime.ts';
+import { ENTRIES, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
+import { TableRelease } from './table-release.ts';
+import { NO_MAINTENANCE, type StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
+import { Descriptor, type DescriptorPlace, UpdatableDescriptor } from './updatable-descriptor.ts';
+
+/** What every table tree is made from. */
+export interface TableOptions<R extends TranslationRegime> {
+  readonly regime: R;
+  /** Level of the root table, 0 to 3: the tables translate 48, 39, 30 or 21 address bits. */
+  readonly rootLevel: number;
+  /** Where the tables are. */
+  readonly memory: PhysicalMemory;
+  /** Where frames for tables come from, and go to. */
+  readonly allocator: PageAllocator;
+  /**
+   * Whether a failed call leaves tables and frames as they were (default). With `false` it leaves what the original
+   * leaves, and as there an unaligned output address is cut and attributes that the regime does not name are taken.
+   */
+  readonly atomic?: boolean;
+  /**
+   * Whether the engine sets and clears the contiguous bit (default). With `false` it is an attribute like any
+   * other, as in the original, which never sets it.
+   */
+  readonly contiguousHints?: boolean;
+  /** Physical address bits: output addresses beyond are refused; 48 where absent, which is also the most. */
+  readonly physicalAddressBits?: number;
+}
+
+/** Physical address bits without FEAT_LPA. */
+const MAX_ADDRESS_BITS = 48;
+/** Pages of the 64-bit address space. */
+const SPACE_PAGES = 2 ** 52;
+const UPPER_HALF = 2 ** 51;
+
+/**
+ * A tree of stage 1 or stage 2 tables with the 4 KiB granule. It does not know whether the tables are in use:
+ * `Mapping` does.
+ */
+export class RootTable<R extends TranslationRegime = TranslationRegime> {
+  readonly regime: R;
+  /** Which half of the address space it translates. */
+  readonly vaRange: 'lower' | 'upper';
+  readonly rootLevel: number;
+  readonly #context: MappingContext;
+  readonly #mapper: RangeMapper;
+  readonly #modifier: RangeModifier;
+  readonly #place: DescriptorPlace = { words: new Uint32Array(WORDS), at: 0, level: 0, page: 0, end: 0 };
+  readonly #descriptor: UpdatableDescriptor<AttributeKindOf<R>>;
+  /** Pages that the tables translate. */
+  readonly #pages: number;
+  #changing = false;
+  #template = new LeafTemplate(0, Constraints.None, false);
+  #templateFlags = -1;
+  #templateConstraints = -1;
+
+  /**
+   * A tree with an empty root table.
+   * @throws PageTableError InvalidRootLevel, InvalidVaRange (the regime has no upper range), OutOfResources,
+   *   UnalignedPageBase, TableOutsideMemory
+   */
+  constructor(options: TableOptions<R> & VaRangeOption<R>) {
+    const { regime, rootLevel, atomic = true, physicalAddressBits = MAX_ADDRESS_BITS } = options;
+    if (!Number.isInteger(rootLevel) || rootLevel < 0 || rootLevel > LAST_LEVEL) {
+      throw new PageTableError('InvalidRootLevel', `the root level is ${rootLevel}, not 0 to 3`);
+    }
+    const vaRange = options.vaRange ?? 'lower';
+    if (!(regime.vaRanges as readonly string[]).includes(vaRange)) {
+      throw new PageTableError('InvalidVaRange', `${regime.name} has no ${vaRange} range of addresses`);
+    }
+    if (!Number.isInteger(physicalAddressBits) || physicalAddressBits < 32 || physicalAddressBits > 48) {
+      throw new RangeError(`physicalAddressBits is ${physicalAddressBits}, not 32 to ${MAX_ADDRESS_BITS}`);
+    }
+    this.regime = regime;
+    this.vaRange = vaRange;
+    this.rootLevel = rootLevel;
+    this.#pages = pagesPerEntry(rootLevel) * ENTRIES;
+    const tables = new TableMemory(options.memory);
+    const release = new TableRelease(options.allocator, !atomic);
+    const frames = new FrameSource(release, tables);
+    this.#context = {
+      tables,
+      frames,
+      release,
+      journal: new UndoJournal(),
+      rootFrame: takeRoot(frames, atomic),
+      rootLevel,
+      firstPage: vaRange === 'lower' ? 0 : SPACE_PAGES - this.#pages,
+      atomic,
+      managesContiguous: options.contiguousHints ?? true,
+      frameEnd: 2 ** (physicalAddressBits - 12),
+      stale: undefined,
+    };
+    const rules = {
+      regime: regime as TranslationRegime<AttributeKindOf<R>>,
+      firstPage: this.#context.firstPage,
+      frameEnd: this.#context.frameEnd,
+      retain: !atomic,
+      keepsContiguous: this.#context.managesContiguous,
+    };
+    this.#descriptor = new UpdatableDescriptor(this.#place, rules);
+    this.#mapper = new RangeMapper(this.#context);
+    this.#modifier = new RangeModifier(
+      this.#context,
+      this.#mapper,
+      this.#place,
+      this.#descriptor as UpdatableDescriptor,
+    );
+  }
+
+  /** Bytes of virtual address space that the tables translate. */
+  get size(): bigint {
+    return addressOfPage(this.#pages);
+  }
+
+  /** Physical address of the root table. */
+  get rootAddress(): bigint {
+    return addressOfPage(this.#context.rootFrame);
+  }
+
+  /** What the operations work on, for `Mapping`. */
+  get context(): MappingContext {
+    return this.#context;
+  }
+
+  /**
+   * Maps a range to the output addresses from `address` on. Without VALID in `flags` it unmaps the range, and
+   * `address` says only what counts as unmapped already. See `Mapping.mapRange` for the errors.
+   */
+  mapRange(
+    region: MemoryRegion,
+    address: Address,
+    flags: AttributesOf<R>,
+    constraints: ConstraintBits = Constraints.None,
+  ): TlbMaintenance {
+    if (typeof address === 'number' && address >= 0) {
+      const frame = address / FRAME_SIZE;
+      const whole = Math.floor(frame);
+      return this.mapFrames(region, whole, flags, constraints, whole === frame);
+    }
+    const bits = toBigInt(address);
+    return this.mapFrames(region, Number(bits >> 12n), flags, constraints, bits % BigInt(FRAME_SIZE) === 0n);
+  }
+
+  /** {@link mapRange} by frame number. @param exact whether the address was page-aligned */
+  mapFrames(
+    region: MemoryRegion,
+    frame: number,
+    flags: AttributesOf<R>,
+    constraints: ConstraintBits,
+    exact = true,
+  ): TlbMaintenance {
+    const context = this.#context;
+    const template = this.#templateFor(flags, constraints, exact);
+    if (context.stale !== undefined) {
+      this.#checkRegion(region);
+      const { page, end } = this.#relative(region);
+      checkLiveMap(context, this.regime, page, end, frame, template);
+    }
+    if ((lowWordOf(flags) & DescriptorLow.TableOrPage) !== 0) {
+      const bits = unpackBits(flags);
+      throw new PageTableError('InvalidFlags', 'TABLE_OR_PAGE is set by the engine', { bits });
+    }
+    this.#checkRegion(region);
+    const { page, end } = this.#relative(region);
+    if (template.valid) this.#checkOutput(frame, end - page, template.exact);
+    if (context.stale === undefined && end - page === 1 && this.#mapper.mapPage(page, frame, template)) {
+      return NO_MAINTENANCE;
+    }
+    return this.#change(() => this.#mapper.map(page, end, frame, template));
+  }
+
+  /**
+   * Hands every block, page and invalid descriptor of a range to a callback that may change it. Blocks, and empty
+   * entries, that the range covers in part are split before. The descriptor is valid during the callback only.
+   * See `Mapping.modifyRange` for the errors.
+   */
+  modifyRange(
+    region: MemoryRegion,
+    update: (descriptor: UpdatableDescriptor<AttributeKindOf<R>>) => void,
+  ): TlbMaintenance {
+    this.#checkRegion(region);
+    const { page, end } = this.#relative(region);
+    const descriptor = this.#descriptor;
+    const call = (): void => update(descriptor);
+    return this.#change(() => {
+      if (this.#context.stale !== undefined) {
+        checkLiveModify(this.#context, page, end, this.#place, descriptor as UpdatableDescriptor, call);
+      }
+      this.#modifier.modify(page, end, call);
+    });
+  }
+
+  /**
+   * Hands every block, page and invalid descriptor of a range to a callback, in order. The descriptor is valid during
+   * the callback only.
+   * @throws PageTableError RegionBackwards, AddressRange; PteUpdateFault for whatever the callback throws
+   */
+  walkRange(region: MemoryRegion, visit: (descriptor: Descriptor<AttributeKindOf<R>>) => void): void {
+    this.#checkRegion(region);
+    const { page, end } = this.#relative(region);
+    const place: DescriptorPlace = { words: new Uint32Array(WORDS), at: 0, level: 0, page: 0, end: 0 };
+    const kind = this.regime.attributeKind as AttributeKindOf<R>;
+    const descriptor = new Descriptor(place, kind, this.#context.firstPage);
+    let visiting = false;
+    try {
+      visitRange(this.#context, page, end, place, () => {
+        visiting = true;
+        visit(descriptor);
+        visiting = false;
+      });
+    } catch (cause) {
+      throw visiting ? visitFault(descriptor, cause) : cause;
+    }
+  }
+
+  /** Unlinks every table whose entries are all zero, and gives its frame back. */
+  compactSubtables(): TlbMaintenance {
+    return this.#change(() => compactTables(this.#context));
+  }
+
+  /** While set, changes are checked as changes of tables in use, and what they leave in TLBs is gathered. */
+  setLive(stale: StaleTranslations | undefined): void {
+    this.#context.stale = stale;
+  }
+
+  /** Runs a change that is taken back if it fails. */
+  #change(run: () => void): TlbMaintenance {
+    const { atomic, frames, journal, release, stale } = this.#context;
+    if (this.#changing)
+      throw new Error('the tables cannot be changed from within a callback that changes them');
+    this.#changing = true;
+    try {
+      run();
+    } catch (error) {
+      if (atomic) {
+        journal.rollback();
+        release.rollback();
+        frames.rollback();
+      } else frames.commit();
+      stale?.forget();
+      throw error;
+    } finally {
+      this.#changing = false;
+    }
+    journal.commit();
+    frames.commit();
+    release.commit();
+    return stale === undefined ? NO_MAINTENANCE : stale.take();
+  }
+
+  #templateFor(flags: AttributesOf<R>, constraints: ConstraintBits, exact: boolean): LeafTemplate {
+    if (flags === this.#templateFlags && constraints === this.#templateConstraints) {
+      if (this.#template.exact === exact) return this.#template;
+    }
+    const { atomic, managesContiguous } = this.#context;
+    checkAttributes(flags, this.regime.attributeKind, !atomic);
+    this.#template = new LeafTemplate(flags, constraints, managesContiguous, exact);
+    this.#templateFlags = flags;
+    this.#templateConstraints = constraints;
+    return this.#template;
+  }
+
+  /** @throws PageTableError RegionBackwards, AddressRange */
+  #checkRegion({ startPage, endPage }: MemoryRegion): void {
+    if (endPage < startPage) {
+      const [start, end] = [addressOfPage(startPage), addressOfPage(endPage)];
+      throw new PageTableError('RegionBackwards', `the range ends at ${hex(end)}, before it starts`, {
+        start,
+        end,
+      });
+    }
+    if (this.vaRange === 'lower') {
+      if (startPage >= UPPER_HALF) throw this.#outside(startPage);
+      if (endPage > this.#pages) throw this.#outside(endPage);
+    } else if (startPage < this.#context.firstPage) throw this.#outside(startPage);
+  }
+
+  #outside(page: number): PageTableError {
+    const va = addressOfPage(page);
+    const first = addressOfPage(this.#context.firstPage);
+    const last = first + this.size - 1n;
+    return new PageTableError(
+      'AddressRange',
+      `${hex(va)} is not within ${hex(first)} to ${hex(last)}, which the tables translate`,
+      { va },
+    );
+  }
+
+  #relative({ startPage, endPage }: MemoryRegion): { page: number; end: number } {
+    const { firstPage } = this.#context;
+    return { page: startPage - firstPage, end: endPage - firstPage };
+  }
+
+  /** @throws PageTableError PhysAddrNotValid, UnalignedAddress */
+  #checkOutput(frame: number, count: number, exact: boolean): void {
+    const { atomic, frameEnd } = this.#context;
+    if (frame + count > frameEnd) {
+      const address = addressOfPage(Math.max(frame, frameEnd));
+      const bits = Math.log2(frameEnd) + 12;
+      throw new PageTableError(
+        'PhysAddrNotValid',
+        `the output address ${hex(address)} is beyond the ${bits} bits of physical addresses`,
+        { address },
+      );
+    }
+    if (!exact && atomic) {
+      const address = addressOfPage(frame);
+      throw new PageTableError(
+        'UnalignedAddress',
+        `the output address, in the page at ${hex(address)}, is no multiple of ${FRAME_SIZE}`,
+      );
+    }
+  }
+}
+
+function takeRoot(frames: FrameSource, atomic: boolean): number {
+  try {
+    const root = frames.take(true);
+    frames.commit();
+    return root;
+  } catch (error) {
+    if (atomic) frames.rollback();
+    throw error;
+  }
+}
+
+function visitFault(descriptor: Descriptor, cause: unknown): PageTableError {
+  const { bits } = descriptor;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new PageTableError('PteUpdateFault', `the visit failed: ${message}`, { bits }, { cause });
+}

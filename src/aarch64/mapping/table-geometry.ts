@@ -1,0 +1,66 @@
+import { FRAME_SIZE } from '../../addresses.ts';
+import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
+
+/** Levels of 4 KiB-granule tables: pages are at the last, blocks at 1 and 2 (Arm ARM D8.2.7, D8.3.1). */
+export const LAST_LEVEL = 3;
+export const FIRST_BLOCK_LEVEL = 1;
+/** Descriptors in a table, and 32-bit words in a descriptor. */
+export const ENTRIES = 512;
+export const WORDS = 2;
+
+/** Bits of a descriptor that say what it is. */
+export const TYPE_MASK = DescriptorLow.Valid | DescriptorLow.TableOrPage;
+
+const PAGES = [ENTRIES ** 3, ENTRIES ** 2, ENTRIES, 1];
+
+/** Pages that an entry of a level covers. */
+export function pagesPerEntry(level: number): number {
+  return PAGES[level] as number;
+}
+
+/** Bytes that the low word of consecutive entries grows by. */
+export function lowStep(level: number): number {
+  return pagesPerEntry(level) * FRAME_SIZE;
+}
+
+/** Which entry of its table translates a page. */
+export function entryIndex(page: number, level: number): number {
+  return level === LAST_LEVEL ? page & 511 : Math.floor(page / pagesPerEntry(level)) & 511;
+}
+
+/** First page of the entry that translates a page. */
+export function firstPageOfEntry(page: number, level: number): number {
+  const pages = pagesPerEntry(level);
+  return Math.floor(page / pages) * pages;
+}
+
+/** Whether an entry leads to a table. */
+export function isTable(low: number, level: number): boolean {
+  return level < LAST_LEVEL && (low & TYPE_MASK) === TYPE_MASK;
+}
+
+/** Whether an entry that leads to no table maps something: at the last level 0b01 is reserved and maps nothing. */
+export function isValidLeaf(low: number, level: number): boolean {
+  return level === LAST_LEVEL ? (low & TYPE_MASK) === TYPE_MASK : (low & DescriptorLow.Valid) !== 0;
+}
+
+/** The frame in a descriptor's address field, bits 47:12. */
+export function frameOf(low: number, high: number): number {
+  return (high & DescriptorHigh.Address) * 0x10_0000 + (low >>> 12);
+}
+
+/** The frame that a leaf of a level maps to: bits below the entry's size (nT is one) are no address. */
+export function leafFrameOf(low: number, high: number, level: number): number {
+  const frame = frameOf(low, high);
+  return level === LAST_LEVEL ? frame : frame - (frame % pagesPerEntry(level));
+}
+
+/** Low word's part of a frame's address. */
+export function addressLow(frame: number): number {
+  return (frame & 0xf_ffff) << 12;
+}
+
+/** High word's part of a frame's address. */
+export function addressHigh(frame: number): number {
+  return (frame * 2 ** -20) & DescriptorHigh.Address;
+}

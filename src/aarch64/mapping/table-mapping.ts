@@ -1,0 +1,107 @@
+import { hex } from '../../addresses.ts';
+import { PageTableError } from '../../errors.ts';
+import type { MemoryRegion } from './memory-region.ts';
+import type { AsidOption, AttributeKindOf, TranslationRegime, VaRangeOption } from './regime.ts';
+import { RootTable, type TableOptions } from './root-table.ts';
+import { StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
+import type { Descriptor, UpdatableDescriptor } from './updatable-descriptor.ts';
+
+export type MappingOptions<R extends TranslationRegime> = TableOptions<R> & VaRangeOption<R> & AsidOption<R>;
+
+const MAX_ASID = 0xffff;
+
+/**
+ * Tables of a translation regime and how many processors use them. While they are in use, changes that need
+ * break-before-make are refused, and every change returns the TLB maintenance that it needs.
+ */
+export abstract class TableMapping<R extends TranslationRegime = TranslationRegime> {
+  readonly #root: RootTable<R>;
+  readonly #asid: number | undefined;
+  readonly #stale: StaleTranslations;
+  #activeCount = 0;
+
+  /**
+   * An empty mapping.
+   * @throws PageTableError as `RootTable`; RangeError for an ASID that is missing, not wanted, or beyond 16 bits
+   */
+  constructor(options: MappingOptions<R>) {
+    const { regime, asid } = options;
+    const valid = asid !== undefined && Number.isInteger(asid) && asid >= 0 && asid <= MAX_ASID;
+    if (regime.hasAsid ? !valid : asid !== undefined) {
+      throw new RangeError(
+        regime.hasAsid ? `the ASID is ${asid}, not 0 to ${MAX_ASID}` : `${regime.name} has no ASID`,
+      );
+    }
+    this.#asid = asid;
+    this.#root = new RootTable(options);
+    this.#stale = new StaleTranslations(regime, asid ?? 0, this.#root.context.firstPage);
+  }
+
+  get regime(): R {
+    return this.#root.regime;
+  }
+
+  /** Bytes of virtual address space that the tables translate. */
+  get size(): bigint {
+    return this.#root.size;
+  }
+
+  /** Physical address of the root table. */
+  get rootAddress(): bigint {
+    return this.#root.rootAddress;
+  }
+
+  /** The ASID; undefined where the regime has none. */
+  get asid(): number | undefined {
+    return this.#asid;
+  }
+
+  /** Whether any processor uses the tables. */
+  get active(): boolean {
+    return this.#activeCount > 0;
+  }
+
+  /** The tables. */
+  protected get root(): RootTable<R> {
+    return this.#root;
+  }
+
+  /**
+   * Hands every block, page and invalid descriptor of a range to a callback that may change it, splitting what the
+   * range covers in part. While the tables are in use, the callback is called for copies first.
+   * @returns the TLB maintenance that the change needs
+   * @throws PageTableError RegionBackwards, AddressRange, BreakBeforeMakeViolation; PteUpdateFault for whatever the
+   *   callback throws; OutOfResources, UnalignedPageBase, TableOutsideMemory
+   */
+  modifyRange(
+    region: MemoryRegion,
+    update: (descriptor: UpdatableDescriptor<AttributeKindOf<R>>) => void,
+  ): TlbMaintenance {
+    return this.#root.modifyRange(region, update);
+  }
+
+  /** As `RootTable.walkRange`. */
+  walkRange(region: MemoryRegion, visit: (descriptor: Descriptor<AttributeKindOf<R>>) => void): void {
+    this.#root.walkRange(region, visit);
+  }
+
+  /** Unlinks every table whose entries are all zero. @returns the TLB maintenance that this needs */
+  compactSubtables(): TlbMaintenance {
+    return this.#root.compactSubtables();
+  }
+
+  /** The tables are in use by one more processor. */
+  markActive(): void {
+    this.#activeCount++;
+    this.#root.setLive(this.#stale);
+  }
+
+  /** They are in use by one less. @throws PageTableError NotActive if no processor uses them */
+  markInactive(): void {
+    if (this.#activeCount === 0) {
+      throw new PageTableError('NotActive', `no processor uses the tables at ${hex(this.rootAddress)}`);
+    }
+    this.#activeCount--;
+    if (this.#activeCount === 0) this.#root.setLive(undefined);
+  }
+}

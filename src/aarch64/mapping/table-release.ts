@@ -1,0 +1,46 @@
+import { type Address, addressOfPage } from '../../addresses.ts';
+import type { PageAllocator } from '../../memory/page-allocator.ts';
+
+/**
+ * The allocator of a table tree with a way back for every frame: where the user's allocator takes none back, frames
+ * are kept for the next table. Frames of unlinked tables go back when the operation has succeeded, or at once.
+ */
+export class TableRelease implements PageAllocator {
+  readonly #allocator: PageAllocator;
+  readonly #kept: Address[] = [];
+  readonly #unlinked: number[] = [];
+  /** Whether unlinked tables go back at once. */
+  readonly #immediate: boolean;
+
+  constructor(allocator: PageAllocator, immediate: boolean) {
+    this.#allocator = allocator;
+    this.#immediate = immediate;
+  }
+
+  allocatePage(align: number, size: number, isRoot: boolean): Address | undefined {
+    return this.#kept.pop() ?? this.#allocator.allocatePage(align, size, isRoot);
+  }
+
+  releasePage(address: Address): void {
+    if (this.#allocator.releasePage === undefined) this.#kept.push(address);
+    else this.#allocator.releasePage(address);
+  }
+
+  /** A table was unlinked from the tree; its content stays until the operation ends. */
+  unlinked(frame: number): void {
+    if (this.#immediate) this.releasePage(addressOfPage(frame));
+    else this.#unlinked.push(frame);
+  }
+
+  /** The operation has succeeded. */
+  commit(): void {
+    if (this.#unlinked.length === 0) return;
+    for (const frame of this.#unlinked) this.releasePage(addressOfPage(frame));
+    this.#unlinked.length = 0;
+  }
+
+  /** The operation has failed: unlinked tables are linked again. */
+  rollback(): void {
+    this.#unlinked.length = 0;
+  }
+}
