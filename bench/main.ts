@@ -1,22 +1,44 @@
 import { PATINA_WORKLOADS } from './engine/patina.ts';
-import { type Measurement, measure, type Workload } from './workload.ts';
+import { X86_64_WORKLOADS } from './engine/x86-64.ts';
+import { WALKER_WORKLOADS } from './walker.ts';
+import { measure, type Workload } from './workload.ts';
 
 /** Every workload that `npm run bench` knows. */
-const WORKLOADS: readonly Workload[] = [...PATINA_WORKLOADS];
+const WORKLOADS: readonly Workload[] = [...PATINA_WORKLOADS, ...X86_64_WORKLOADS, ...WALKER_WORKLOADS];
 
-const USAGE = 'usage: npm run bench -- [--json] [--only ID]    (ID may be the beginning of several ids)';
+const USAGE = `usage: npm run bench -- [--json] [--bigint] [--only ID]
+  --json     an array of {id, ns, nativeNs, ratio} instead of a table
+  --bigint   also with addresses given as bigints, and what that costs compared with numbers
+  --only ID  only workloads whose id begins so`;
+
+/** A workload's times. */
+interface Measurement {
+  readonly id: string;
+  /** Nanoseconds per unit, addresses given as numbers. */
+  readonly ns: number;
+  readonly nativeNs: number | null;
+  /** `ns / nativeNs`. */
+  readonly ratio: number | null;
+  /** Nanoseconds per unit, addresses given as bigints. */
+  readonly bigintNs?: number;
+}
+
+interface Options {
+  readonly json: boolean;
+  readonly bigint: boolean;
+  readonly only: string;
+}
 
 process.exitCode = main(process.argv.slice(2));
 
-/** @returns the exit status: 0, or 2 for wrong arguments */
+/** @returns the exit status: 0, 1 for a wrong result, or 2 for wrong arguments */
 function main(args: readonly string[]): number {
-  const json = args.includes('--json');
-  const at = args.indexOf('--only');
-  const only = at < 0 ? '' : args[at + 1];
-  if (only === undefined || args.length !== (json ? 1 : 0) + (at < 0 ? 0 : 2)) {
+  const options = parse(args);
+  if (options === undefined) {
     console.error(USAGE);
     return 2;
   }
+  const { only, json, bigint } = options;
   const chosen = WORKLOADS.filter(({ id }) => id.startsWith(only));
   if (chosen.length === 0) {
     console.error(
@@ -24,28 +46,90 @@ function main(args: readonly string[]): number {
     );
     return 2;
   }
-  if (!json) console.log(row(['workload', 'ns/unit', 'native', 'ratio']));
-  const measurements: Measurement[] = [];
-  for (const workload of chosen) {
-    const measurement = measure(workload);
-    measurements.push(measurement);
-    if (!json) console.log(tableRow(measurement));
+  try {
+    const measurements = bigint
+      ? withBigints(chosen, withNumbers(chosen, false), !json)
+      : withNumbers(chosen, !json);
+    if (json) console.log(JSON.stringify(measurements));
+    return 0;
+  } catch (error) {
+    console.error(error);
+    return 1;
   }
-  if (json) console.log(JSON.stringify(measurements));
-  return 0;
 }
 
-function tableRow({ id, ns, nativeNs, ratio }: Measurement): string {
-  return row([
+function parse(args: readonly string[]): Options | undefined {
+  const options = { json: false, bigint: false, only: '' };
+  for (let at = 0; at < args.length; at++) {
+    const value = args[at + 1];
+    if (args[at] === '--json') options.json = true;
+    else if (args[at] === '--bigint') options.bigint = true;
+    else if (args[at] === '--only' && value !== undefined) {
+      options.only = value;
+      at++;
+    } else return undefined;
+  }
+  return options;
+}
+
+function withNumbers(workloads: readonly Workload[], print: boolean): Measurement[] {
+  if (print) console.log(row(['workload', 'ns', 'native ns', 'ratio']));
+  return workloads.map((workload) => {
+    const { id, units, nativeNs } = workload;
+    const ns = guarded(id, () => measure(units, () => workload.prepare()));
+    const measurement = {
+      id,
+      ns,
+      nativeNs: nativeNs ?? null,
+      ratio: nativeNs === undefined ? null : ns / nativeNs,
+    };
+    if (print) console.log(row(columns(measurement)));
+    return measurement;
+  });
+}
+
+/** Every workload with bigints, after all have been measured with numbers: code that has seen both is slower. */
+function withBigints(
+  workloads: readonly Workload[],
+  measurements: readonly Measurement[],
+  print: boolean,
+): Measurement[] {
+  if (print) console.log(row(['workload', 'ns', 'native ns', 'ratio', 'bigint ns', '/ number']));
+  return measurements.map((measurement, index) => {
+    const { id, units, prepareBigint } = workloads[index] as Workload;
+    if (prepareBigint === undefined) {
+      if (print) console.log(row([...columns(measurement), '–', '–']));
+      return measurement;
+    }
+    const bigintNs = guarded(id, () => measure(units, prepareBigint));
+    if (print) {
+      console.log(
+        row([...columns(measurement), significant(bigintNs), (bigintNs / measurement.ns).toFixed(2)]),
+      );
+    }
+    return { ...measurement, bigintNs };
+  });
+}
+
+function guarded<T>(id: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new Error(`${id} failed`, { cause });
+  }
+}
+
+function columns({ id, ns, nativeNs, ratio }: Measurement): string[] {
+  return [
     id,
     significant(ns),
-    nativeNs === undefined ? '–' : significant(nativeNs),
-    ratio?.toFixed(2) ?? '–',
-  ]);
+    nativeNs === null ? '–' : significant(nativeNs),
+    ratio === null ? '–' : ratio.toFixed(2),
+  ];
 }
 
-function row([id, ...columns]: readonly string[]): string {
-  return [(id ?? '').padEnd(40), ...columns.map((column) => column.padStart(10))].join(' ');
+function row([id, ...values]: readonly string[]): string {
+  return [(id ?? '').padEnd(42), ...values.map((value) => value.padStart(10))].join(' ');
 }
 
 function significant(value: number): string {

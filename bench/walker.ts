@@ -1,44 +1,70 @@
-/** `node scripts/run.mjs bench/walker.js`: how fast the walker predicts, on tables of 4 KiB pages and 2 MiB leaves. */
-import { fileURLToPath } from 'node:url';
+/** How fast the walker predicts, on tables of 4 KiB pages and 2 MiB leaves. */
 import { Access, AccessList, Privilege } from '../src/access-list.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
 import { createWalker } from '../src/walker.ts';
-
-/** One thing to measure. */
-export interface WalkerWorkload {
-  readonly id: string;
-  /** What the time is divided by. */
-  readonly units: number;
-  readonly run: () => void;
-}
+import { once } from './engine/addresses.ts';
+import { checkEqual, type PreparedRun, type Workload } from './workload.ts';
 
 const GIGABYTES = 2;
 const PAGES = GIGABYTES * 2 ** 18;
 const ACCESSES_PER_PAGE = 6;
-const RUNS = 9;
 
 /** Identity-mapped tables of both architectures, asked in order, at random, and for their leaves. */
-export function walkerWorkloads(): WalkerWorkload[] {
-  return [...Object.entries(REGISTERS)].flatMap(([architecture, registers]) =>
+function walkerWorkloads(): Workload[] {
+  return Object.entries(REGISTERS).flatMap(([architecture, registers]) =>
     (['4k', '2m'] as const).flatMap((pageSize) => {
-      const memory = identityTables(ENTRY_BITS[registers.architecture], pageSize === '4k');
-      const walker = createWalker(memory, registers);
-      const outcomes = new OutcomeList(PAGES * ACCESSES_PER_PAGE);
-      const predict = (order: 'ordered' | 'random', accesses: AccessList): WalkerWorkload => ({
-        id: `predict-${architecture}-${pageSize}-${order}`,
-        units: accesses.length,
-        run: () => walker.predict(accesses, outcomes),
-      });
+      const name = `${architecture}-${pageSize}`;
       const step = pageSize === '4k' ? 1 : 512;
+      const walker = once(() =>
+        createWalker(identityTables(ENTRY_BITS[registers.architecture], pageSize === '4k'), registers),
+      );
+      const workload = (id: string, units: number, prepare: () => PreparedRun): Workload => ({
+        id: `walker/${id}`,
+        units,
+        nativeNs: undefined,
+        prepare,
+      });
+      const predict = (order: string, length: number, accesses: () => AccessList): Workload =>
+        workload(`predict-${name}-${order}`, length, () => {
+          const { predict } = walker();
+          const list = accesses();
+          const outcomes = new OutcomeList(length);
+          return {
+            run: () => predict(list, outcomes),
+            check: () => checkIdentity(list, outcomes),
+          };
+        });
       return [
-        predict('ordered', orderedAccesses(step)),
-        predict('random', randomAccesses()),
-        { id: `leaves-${architecture}-${pageSize}`, units: PAGES / step, run: () => void walker.leaves() },
+        predict(
+          'ordered',
+          (PAGES / step) * ACCESSES_PER_PAGE,
+          once(() => orderedAccesses(step)),
+        ),
+        predict('random', PAGES, once(randomAccesses)),
+        workload(`leaves-${name}`, PAGES / step, () => {
+          const { leaves } = walker();
+          let found = 0;
+          return {
+            run() {
+              found = leaves().length;
+            },
+            check: () => checkEqual('leaves', found, PAGES / step),
+          };
+        }),
       ];
     }),
   );
+}
+
+/** Every read completes, at the address it names; of the reads one in a hundred is looked at. */
+function checkIdentity(accesses: AccessList, { fault, physicalAddress }: OutcomeList): void {
+  for (let index = 0; index < accesses.length; index += 101) {
+    if (accesses.access(index) !== Access.Read) continue;
+    checkEqual('fault', fault[index] as number, 0);
+    checkEqual('physical address', physicalAddress[index] as number, Number(accesses.address(index)));
+  }
 }
 
 const ROOT = 0x10_0000;
@@ -113,22 +139,5 @@ function randomAccesses(): AccessList {
   return accesses;
 }
 
-function medianMilliseconds(run: () => void): number {
-  const times = Array.from({ length: RUNS }, () => {
-    const start = performance.now();
-    run();
-    return performance.now() - start;
-  });
-  return times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] as number;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const { id, units, run } of walkerWorkloads()) {
-    const milliseconds = medianMilliseconds(run);
-    const nanoseconds = (milliseconds * 1e6) / units;
-    const rate = 1000 / nanoseconds;
-    console.log(
-      `${id.padEnd(32)} ${nanoseconds.toFixed(1).padStart(8)} ns  ${rate.toFixed(1).padStart(7)} M/s`,
-    );
-  }
-}
+/** The walker's workloads; there is no native figure to compare them with. */
+export const WALKER_WORKLOADS: readonly Workload[] = walkerWorkloads();

@@ -1,0 +1,57 @@
+import type { Address } from '../../src/addresses.ts';
+
+/** Where the workloads map: 256 GiB. */
+export const S = 0x40_0000_0000;
+export const PAGE = 4096;
+
+const PERMUTED_PAGES = 2 ** 20;
+
+/** How far into a page {@link AddressForm.inPage} leads. */
+export const IN_PAGE = 0x123;
+
+/** How a user writes addresses. Pages are below 2^20. */
+export interface AddressForm {
+  /** The address `S + 4096 * page`. */
+  address(page: number): Address;
+  /** The address {@link IN_PAGE} bytes into that page. */
+  inPage(page: number): Address;
+  size(bytes: number): Address;
+}
+
+export const NUMBERS: AddressForm = {
+  address: (page) => S + page * PAGE,
+  inPage: (page) => S + page * PAGE + IN_PAGE,
+  size: (bytes) => bytes,
+};
+
+const starts = once(() => bigints(0));
+const inPages = once(() => bigints(IN_PAGE));
+
+/** Ready-made: a caller who has bigints does not make them from numbers for each call. */
+export const BIGINTS: AddressForm = {
+  address: (page) => starts()[page] as bigint,
+  inPage: (page) => inPages()[page] as bigint,
+  size: BigInt,
+};
+
+function bigints(offset: number): bigint[] {
+  return Array.from({ length: PERMUTED_PAGES }, (_, page) => BigInt(S + page * PAGE + offset));
+}
+
+/** Strides of {@link strided}: page after page, and jumping from table to table. */
+export const SEQUENTIAL = 1;
+export const PERMUTED = 40_503;
+
+/** The page of a call; a bijection on 2^20 pages. */
+export function strided(call: number, stride: number): number {
+  return (call * stride) & (PERMUTED_PAGES - 1);
+}
+
+/** A value that is made when it is first asked for. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
