@@ -202,6 +202,7 @@ finish_el\el:
         add     x22, x22, #RESULT_RECORD_BYTES
         cmp     w23, w24
         b.ne    next_el\el
+        nop                             // an emulator that stops at the label translates anew what ends there
 batch_end_el\el:
         smc     #0
 .endm

@@ -11,7 +11,7 @@ import { freeRegions } from '../../../guest-stubs/aarch64/regions.ts';
 import { type Installation, planStub, type StubPlan } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import {
   CODE_BYTES,
-  MAX_BATCH,
+  CONTROL_BYTES,
   PROBE_WINDOW_OFFSET,
   REGION_BYTES,
   RESULT_WINDOW_OFFSET,
@@ -24,12 +24,13 @@ import { Symbols } from '../../../guest-stubs/aarch64/symbols.ts';
 import {
   CONTROL_OFFSET,
   Control,
+  RESULT_RECORD_BYTES,
   RESULT_RECORD_WORDS,
   Result,
   VECTOR_NONE,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
-import { ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
+import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import { Known, StructuralFault } from '../../../src/outcome-list.ts';
@@ -49,7 +50,7 @@ import {
   systemRegisterWords,
   TTBR1_EL1,
 } from './aarch64-registers.ts';
-import { addressInFrame, type Batch, type Findings } from './batch.ts';
+import { addressInFrame, type Batch, type Findings, MAX_BATCH } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
 import type { RegisterGroup } from './engine.ts';
 import type { UnicornGuest } from './guest.ts';
@@ -81,7 +82,6 @@ interface Place extends Installation {
 
 /** An AArch64 image and the stub in one emulated processor. */
 export class AArch64UnicornGuest implements UnicornGuest {
-  readonly maxBatch = MAX_BATCH;
   readonly hasUser: boolean;
   readonly flags = AccessFlag.TranslateOnly;
   readonly #level: 1 | 2;
@@ -109,7 +109,6 @@ export class AArch64UnicornGuest implements UnicornGuest {
       image: memory,
       regions: this.#regions,
       physicalAddressBits: PHYSICAL_ADDRESS_BITS,
-      maxBatch: MAX_BATCH,
       isOwnFetch: (address) => this.#isOwnFetch(address),
     });
     const { engine } = this.#processor;
@@ -251,17 +250,17 @@ export class AArch64UnicornGuest implements UnicornGuest {
     const region = this.#regions[which >> 1] as Extent;
     const readMemory = (address: number, bytes: Uint8Array) => memory.read(address, bytes);
     const installation = this.#plan.install((which & 1) as 0 | 1, region.address, readMemory);
-    const bytes = memory.view(region.address, region.size);
-    const control = new DataView(bytes, CONTROL_OFFSET);
-    new Uint8Array(bytes).set(BLOB);
-    control.setBigUint64(Control.Probes, BigInt(PROBE_WINDOW_OFFSET), true);
-    control.setBigUint64(Control.Results, BigInt(RESULT_WINDOW_OFFSET), true);
+    const { address } = region;
+    memory.write(address, BLOB);
+    const control = memory.words(address + CONTROL_OFFSET, CONTROL_BYTES);
+    control[Control.Probes / 4] = PROBE_WINDOW_OFFSET;
+    control[Control.Results / 4] = RESULT_WINDOW_OFFSET;
     return {
       ...installation,
       region,
-      words: new Uint32Array(bytes),
-      records: new Uint32Array(bytes, PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_WORDS),
-      results: new Uint32Array(bytes, RESULT_WINDOW_OFFSET, MAX_BATCH * RESULT_RECORD_WORDS),
+      words: memory.words(address, REGION_BYTES),
+      records: memory.words(address + PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_BYTES),
+      results: memory.words(address + RESULT_WINDOW_OFFSET, MAX_BATCH * RESULT_RECORD_BYTES),
     };
   }
 

@@ -2,6 +2,9 @@ import { ACCESS_RECORD_WORDS, type AccessList } from '../../../src/access-list.t
 import { FRAME_SIZE } from '../../../src/addresses.ts';
 import type { OutcomeList } from '../../../src/outcome-list.ts';
 
+/** Records that go through a stub at once: their windows and what is noted of them stay in the processor's caches. */
+export const MAX_BATCH = 8192;
+
 const SLOT_MASK = -16;
 
 /** Accesses on their way through the stub, as its probe records. Every address is moved to the start of its slot. */
@@ -14,9 +17,9 @@ export class Batch {
   readonly #flags: number;
 
   /** @param flags the bits of AccessFlag that reach the stub */
-  constructor(accesses: AccessList, capacity: number, flags: number) {
+  constructor(accesses: AccessList, flags: number) {
     this.accesses = accesses;
-    const size = Math.min(accesses.length, capacity);
+    const size = Math.min(accesses.length, MAX_BATCH);
     this.indices = new Int32Array(size);
     this.#words = new Uint32Array(size * ACCESS_RECORD_WORDS);
     this.#flags = flags << 16;

@@ -54,8 +54,8 @@ const SCRATCH_BYTES = 4096;
 export class UnicornEngine {
   readonly #functions: UnicornFunctions;
   readonly #handle: number;
-  readonly #scratch = new NativeMemory(SCRATCH_BYTES);
-  readonly #scratchWords = new BigUint64Array(this.#scratch.view(0, SCRATCH_BYTES));
+  readonly #scratch = NativeMemory.acquire(SCRATCH_BYTES);
+  readonly #scratchWords = wordsOf(this.#scratch.view(0, SCRATCH_BYTES));
   /** Word 0 … 7 of the scratch page are for single registers, the rest for groups. */
   #scratchUsed = 8;
   readonly #callbacks: bigint[] = [];
@@ -68,7 +68,7 @@ export class UnicornEngine {
     const handle = new BigUint64Array(1);
     const status = this.#functions.open(processor.architecture, processor.mode, handle);
     if (status !== UnicornError.Ok) {
-      this.#scratch.free();
+      this.#scratch.release();
       throw this.#failure('uc_open', status);
     }
     this.#handle = Number(handle[0]);
@@ -141,7 +141,11 @@ export class UnicornEngine {
     if (this.#scratchUsed * 8 > SCRATCH_BYTES) throw new RangeError('too many register groups');
     const at = (word: number) => this.#scratch.address + word * 8;
     const values = this.#scratchWords.subarray(start, start + length);
-    const ids = new Int32Array(this.#scratchWords.buffer, (start + 2 * length) * 8, length);
+    const ids = new Int32Array(
+      this.#scratchWords.buffer,
+      this.#scratchWords.byteOffset + (start + 2 * length) * 8,
+      length,
+    );
     ids.set(registers);
     for (let index = 0; index < length; index++) {
       this.#scratchWords[start + length + index] = BigInt(at(start + index));
@@ -199,7 +203,7 @@ export class UnicornEngine {
     for (const state of this.#states) this.#functions.contextFree(state);
     this.#functions.close(this.#handle);
     for (const callback of this.#callbacks) koffi.unregister(callback);
-    this.#scratch.free();
+    this.#scratch.release();
   }
 
   #allocateState(): ProcessorState {
@@ -233,4 +237,8 @@ export class UnicornEngine {
   #failure(what: string, status: number): UnicornCallError {
     return new UnicornCallError(`${what}: ${this.#functions.strerror(status)} (error ${status})`);
   }
+}
+
+function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): BigUint64Array<ArrayBuffer> {
+  return new BigUint64Array(buffer, byteOffset, byteLength / 8);
 }

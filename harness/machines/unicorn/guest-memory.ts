@@ -64,18 +64,18 @@ export class GuestMemory {
     if (last !== undefined && endOf(last) > end) {
       throw new RangeError(`memory up to ${hex(endOf(last))} does not fit below ${hex(end)}`);
     }
-    this.#native = new NativeMemory(total);
+    this.#native = NativeMemory.acquire(total);
     try {
       this.#map(image, end, absent);
     } catch (cause) {
       this.#engine.close();
-      this.#native.free();
+      this.#native.release();
       throw cause;
     }
   }
 
   /** Memory as bytes without a copy; it must lie in one range or region. At most 1 GiB. */
-  view(address: number, size: number): ArrayBuffer {
+  view(address: number, size: number): Uint8Array<ArrayBuffer> {
     const index = this.#blocks.findIndex(
       (block) => isInExtent(address, block) && address + size <= endOf(block),
     );
@@ -84,17 +84,23 @@ export class GuestMemory {
     return this.#native.view((this.#offsets[index] as number) + address - block.address, size);
   }
 
+  /** {@link view} as 32-bit words. */
+  words(address: number, size: number): Uint32Array<ArrayBuffer> {
+    const { buffer, byteOffset } = this.view(address, size);
+    return new Uint32Array(buffer, byteOffset, size / 4);
+  }
+
   write(address: number, bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; done += VIEW_BYTES) {
       const piece = bytes.subarray(done, done + VIEW_BYTES);
-      new Uint8Array(this.view(address + done, piece.length)).set(piece);
+      this.view(address + done, piece.length).set(piece);
     }
   }
 
   read(address: number, into: Uint8Array): void {
     for (let done = 0; done < into.length; done += VIEW_BYTES) {
       const piece = into.subarray(done, done + VIEW_BYTES);
-      piece.set(new Uint8Array(this.view(address + done, piece.length)));
+      piece.set(this.view(address + done, piece.length));
     }
   }
 
@@ -136,8 +142,8 @@ export class GuestMemory {
     }
   }
 
-  /** Gives the memory back, after the engine is closed. */
-  free(): void {
-    this.#native.free();
+  /** Gives the memory back, once, after the engine is closed. */
+  release(): void {
+    this.#native.release();
   }
 }

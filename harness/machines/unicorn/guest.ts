@@ -6,8 +6,6 @@ import type { Batch, Findings } from './batch.ts';
  * map it and a region that it lives in, and an access is made from one that it does not meet.
  */
 export interface UnicornGuest {
-  /** Records that fit in a batch. */
-  readonly maxBatch: number;
   /** Whether the regime has user accesses. */
   readonly hasUser: boolean;
   /** Bits of AccessFlag that the stub is given. */

@@ -15,7 +15,7 @@ export function probeGuest(guest: UnicornGuest, { accesses, expectedFrames }: Pr
       expectedFrames[index] as number,
     );
   };
-  const batch = new Batch(accesses, guest.maxBatch, guest.flags);
+  const batch = new Batch(accesses, guest.flags);
   const unseen: number[] = [];
   let seconds = 0;
   let place = -1;

@@ -1,4 +1,5 @@
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
+import { MAX_BATCH } from './batch.ts';
 import { type ProcessorModel, UnicornEngine } from './engine.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { Landings } from './landings.ts';
@@ -13,7 +14,6 @@ export interface ProcessorSetup {
   /** Where the stub may live. */
   readonly regions: readonly Extent[];
   readonly physicalAddressBits: number;
-  readonly maxBatch: number;
   /** Asked while code from a physical address is translated: whether it is the stub's own. All else is stopped. */
   isOwnFetch(physicalAddress: number): boolean;
 }
@@ -26,9 +26,10 @@ export class ObservedProcessor {
   readonly engine: UnicornEngine;
   readonly memory: GuestMemory;
   readonly landings: Landings;
+  #isClosed = false;
 
   constructor(setup: ProcessorSetup) {
-    const landings = new Landings(setup.maxBatch);
+    const landings = new Landings(MAX_BATCH);
     const engine = new UnicornEngine(setup.library, setup.model);
     this.engine = engine;
     this.landings = landings;
@@ -59,7 +60,9 @@ export class ObservedProcessor {
 
   /** Releases everything. Safe to call more than once. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.engine.close();
-    this.memory.free();
+    this.memory.release();
   }
 }

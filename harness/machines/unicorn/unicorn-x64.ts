@@ -1,4 +1,7 @@
+import { addressOfPage, FRAME_SIZE, hex } from '../../../src/addresses.ts';
+import type { LeafList } from '../../../src/leaf-list.ts';
 import { Known } from '../../../src/outcome-list.ts';
+import { createX64Walker } from '../../../src/x64/walker.ts';
 import type { Capabilities, GuestImage } from '../../machine.ts';
 import type { UnicornLibrary } from './library.ts';
 import { unicornProvider } from './provider.ts';
@@ -21,7 +24,7 @@ function capabilitiesOf(version: string): Capabilities {
     limits: [
       'the error code of a page fault is not observable: Unicorn has no interface for it',
       'the memory type has no effect that an access could show',
-      `MAXPHYADDR is ${PHYSICAL_ADDRESS_BITS}: higher physical addresses are reserved bits, and images for fewer bits are refused`,
+      `MAXPHYADDR is ${PHYSICAL_ADDRESS_BITS}: images that map higher physical addresses, or are for fewer bits, are refused`,
       'global pages and PCID are off: every batch starts without cached translations',
       'an address that is not canonical gives #GP; #SS, for accesses through the stack segment, is not observed',
     ],
@@ -38,5 +41,18 @@ function createGuest(library: UnicornLibrary, { registers, memory }: GuestImage)
       `the image is for ${physicalAddressBits} physical address bits, and Unicorn has ${PHYSICAL_ADDRESS_BITS}`,
     );
   }
+  if (physicalAddressBits > PHYSICAL_ADDRESS_BITS) checkReach(createX64Walker(memory, registers).leaves());
   return new X64UnicornGuest(library, registers, memory);
+}
+
+/** Refuses leaves whose addresses would be reserved bits. */
+function checkReach({ length, pageNumber, pageCount, frame }: LeafList): void {
+  for (let index = 0; index < length; index++) {
+    const end = (frame[index] as number) + (pageCount[index] as number);
+    if (end * FRAME_SIZE > 2 ** PHYSICAL_ADDRESS_BITS) {
+      throw new RangeError(
+        `${hex(addressOfPage(pageNumber[index] as number))} is mapped to physical address ${hex((frame[index] as number) * FRAME_SIZE)}, and Unicorn has ${PHYSICAL_ADDRESS_BITS} physical address bits`,
+      );
+    }
+  }
 }

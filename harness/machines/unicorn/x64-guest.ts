@@ -2,7 +2,6 @@ import {
   CONTROL_OFFSET,
   Control,
   ExitMode,
-  MAX_BATCH,
   PROBE_WINDOW_OFFSET,
   RESULT_RECORD_BYTES,
   RESULT_RECORD_WORDS,
@@ -23,7 +22,7 @@ import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import { Known, StructuralFault, x64Fault } from '../../../src/outcome-list.ts';
 import type { X64Registers } from '../../../src/registers.ts';
 import { EntryLow } from '../../../src/x64/entry-bits.ts';
-import { addressInFrame, type Batch, type Findings } from './batch.ts';
+import { addressInFrame, type Batch, type Findings, MAX_BATCH } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
 import type { ProcessorState, RegisterGroup, UnicornEngine } from './engine.ts';
 import type { UnicornGuest } from './guest.ts';
@@ -57,7 +56,6 @@ interface Place extends Placement {
 
 /** An x64 image and the stub in one emulated processor. */
 export class X64UnicornGuest implements UnicornGuest {
-  readonly maxBatch = MAX_BATCH;
   readonly hasUser = true;
   readonly flags: number;
   readonly #plan: X64StubPlan;
@@ -67,8 +65,6 @@ export class X64UnicornGuest implements UnicornGuest {
   readonly #landings: Landings;
   readonly #places: readonly Place[];
   readonly #resume: RegisterGroup;
-  /** The state at the first probe of the running batch. */
-  readonly #running: ProcessorState;
   /** For each record 0, or the vector of its exception, CR2, and where in the stub it was. */
   readonly #vectors = new Uint8Array(MAX_BATCH);
   readonly #addresses = new BigUint64Array(MAX_BATCH);
@@ -89,7 +85,6 @@ export class X64UnicornGuest implements UnicornGuest {
       image: memory,
       regions,
       physicalAddressBits: PHYSICAL_ADDRESS_BITS,
-      maxBatch: MAX_BATCH,
       isOwnFetch: (address) => this.#isOwnFetch(address),
     });
     this.#engine = this.#processor.engine;
@@ -99,7 +94,6 @@ export class X64UnicornGuest implements UnicornGuest {
     // An undefined instruction ends the run, unless this says that its interrupt will be handled.
     this.#engine.onInvalidInstruction(() => true);
     this.#resume = this.#engine.registerGroup([X86.Rip, X86.Rdx]);
-    this.#running = this.#engine.saveState();
     this.#places = this.#plan.placements.map((placement) => this.#viewPlace(placement));
     this.#place = this.#places[0] as Place;
     this.#engine.writeRegister(X86.Msr, MSR_EFER, this.#plan.efer);
@@ -141,11 +135,9 @@ export class X64UnicornGuest implements UnicornGuest {
     const at = (label: number) => base + BigInt(label);
     this.#engine.reclaimCode();
     this.#engine.restoreState(this.#place.ready as ProcessorState);
-    this.#engine.run(at(Symbols.batch), at(Symbols.next_probe));
-    this.#engine.saveState(this.#running);
-    let begin = at(Symbols.next_probe);
+    let begin = at(Symbols.batch);
     while (this.#engine.run(begin, at(Symbols.batch_end)) === 'stopped') {
-      this.#engine.restoreState(this.#running);
+      this.#engine.restoreState(this.#place.ready as ProcessorState);
       begin = at(Symbols.user_completed);
     }
     if (this.#broken !== undefined) throw new Error(this.#broken);
@@ -195,7 +187,7 @@ export class X64UnicornGuest implements UnicornGuest {
     const root = copy.frameWords(this.#plan.topLevelFrame) as Uint32Array;
     for (const place of this.#places) {
       if (place.ready === undefined) continue;
-      const used = new Uint32Array(this.#memory.view(rootOf(place), FRAME_SIZE));
+      const used = this.#memory.words(rootOf(place), FRAME_SIZE);
       for (let slot = 0; slot < 512; slot++) {
         if (slot === place.slot) continue;
         const accessed = (used[2 * slot] as number) & EntryLow.Accessed;
@@ -210,13 +202,13 @@ export class X64UnicornGuest implements UnicornGuest {
   }
 
   #viewPlace(placement: Placement): Place {
-    const region = this.#memory.view(placement.region, STUB_REGION_BYTES);
+    const { region } = placement;
     return {
       ...placement,
-      extent: { address: placement.region, size: STUB_REGION_BYTES },
-      words: new Uint32Array(region),
-      records: new Uint32Array(region, PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_WORDS),
-      results: new Uint32Array(region, RESULT_WINDOW_OFFSET, (MAX_BATCH * RESULT_RECORD_BYTES) / 4),
+      extent: { address: region, size: STUB_REGION_BYTES },
+      words: this.#memory.words(region, STUB_REGION_BYTES),
+      records: this.#memory.words(region + PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_BYTES),
+      results: this.#memory.words(region + RESULT_WINDOW_OFFSET, MAX_BATCH * RESULT_RECORD_BYTES),
       ready: undefined,
     };
   }
@@ -248,11 +240,11 @@ export class X64UnicornGuest implements UnicornGuest {
   }
 
   /**
-   * Does what the stub's `trap` would. The saved state has a clean exception status too: without that the
-   * next exception would be a double fault.
+   * Does what the stub's `trap` would; the labels take all but RIP and RDX from memory. The saved state has a
+   * clean exception status too: without that the next exception would be a double fault.
    */
   #goOnAt(label: number, vector: number): void {
-    this.#engine.restoreState(this.#running);
+    this.#engine.restoreState(this.#place.ready as ProcessorState);
     this.#resume.values[0] = this.#place.base + BigInt(label);
     this.#resume.values[1] = BigInt(vector);
     this.#resume.write();
