@@ -4,6 +4,7 @@ import type { Registers } from '../src/registers.ts';
 import type { WalkStep } from '../src/translation.ts';
 import { AARCH64_ERRATA } from './errata-aarch64.ts';
 import { QEMU_AARCH64_ERRATA } from './errata-qemu-aarch64.ts';
+import { UNICORN_ERRATA } from './errata-unicorn.ts';
 import { X64_ERRATA } from './errata-x64.ts';
 
 /** One outcome taken out of an {@link OutcomeList}: what an erratum and a report look at. */
@@ -64,7 +65,12 @@ export interface Erratum {
 }
 
 /** Every known deviation. A version that an entry does not name is not excused by it. */
-export const ERRATA: readonly Erratum[] = [...X64_ERRATA, ...AARCH64_ERRATA, ...QEMU_AARCH64_ERRATA];
+export const ERRATA: readonly Erratum[] = [
+  ...X64_ERRATA,
+  ...AARCH64_ERRATA,
+  ...QEMU_AARCH64_ERRATA,
+  ...UNICORN_ERRATA,
+];
 
 /** The errata that apply to a machine in one version. */
 export function errataOf(

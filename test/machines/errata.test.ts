@@ -43,6 +43,10 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     const { memory, registers } = image.map(0x5000n, 0x5000n, WRITE_BACK, 3, Bit.ReadOnlyTable);
     return captureOf(memory, registers);
   },
+  'address-size-not-checked': () => {
+    const { memory, registers } = new HandmadeTables({ outputBits: 36 }).map(0x5000n, 1n << 36n, WRITE_BACK);
+    return captureOf(memory, registers);
+  },
 };
 
 const WRITE_BACK = Index.WriteBack | Bit.InnerShareable | Bit.AF;
