@@ -1,10 +1,16 @@
+import { AARCH64_PAGING_WORKLOADS } from './engine/aarch64-paging.ts';
 import { PATINA_WORKLOADS } from './engine/patina.ts';
 import { X86_64_WORKLOADS } from './engine/x86-64.ts';
 import { WALKER_WORKLOADS } from './walker.ts';
 import { measure, type Workload } from './workload.ts';
 
 /** Every workload that `npm run bench` knows. */
-const WORKLOADS: readonly Workload[] = [...PATINA_WORKLOADS, ...X86_64_WORKLOADS, ...WALKER_WORKLOADS];
+const WORKLOADS: readonly Workload[] = [
+  ...PATINA_WORKLOADS,
+  ...AARCH64_PAGING_WORKLOADS,
+  ...X86_64_WORKLOADS,
+  ...WALKER_WORKLOADS,
+];
 
 const USAGE = `usage: npm run bench -- [--json] [--bigint] [--only ID]
   --json     an array of {id, ns, nativeNs, ratio} instead of a table
