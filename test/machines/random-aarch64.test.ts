@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Machine } from '../../harness/machine.ts';
+import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
 import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
 import { Access, AccessList, Privilege } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
@@ -25,19 +26,27 @@ const ODDS: BitOdds = {
 const ADDRESSES = 150;
 const RUNS = 60;
 
-describe('on random tables under random registers the walker and QEMU say the same', () => {
+/** Bits of TCR that a machine has: TBI, HPD, and of QEMU HA, HD and E0PD. */
+const QEMU_BITS = { 1: [37, 38, 39, 40, 41, 42], rare: [55, 56], 2: [20, 21, 22, 24] } as const;
+const UNICORN_BITS = { 1: [37, 38, 41, 42], rare: [], 2: [20, 24] } as const;
+type Bits = typeof QEMU_BITS | typeof UNICORN_BITS;
+
+describe.each([
+  { provider: qemuAArch64, bits: QEMU_BITS },
+  { provider: unicornAArch64, bits: UNICORN_BITS },
+])('on random tables under random registers the walker and $provider.name', ({ provider, bits }) => {
   let machine: Machine;
   beforeAll(async () => {
-    machine = await qemuAArch64.open();
+    machine = await provider.open();
   });
   afterAll(() => machine.close());
 
-  test.each([1, 2] as const)('of every access at EL%i', async (exceptionLevel) => {
+  test.each([1, 2] as const)('say the same of every access at EL%i', async (exceptionLevel) => {
     let compared = 0;
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const random = randomFrom(seed);
-        const registers = randomRegisters(random, exceptionLevel);
+        const registers = randomRegisters(random, exceptionLevel, bits);
         const image = { registers, memory: randomTables(random, ODDS) };
         const accesses = randomAccesses(random, registers);
         compared += await compareWithWalker(machine, image, accesses, `tcr ${hex(registers.tcr)}`);
@@ -72,19 +81,18 @@ function randomAccesses(random: Random, { exceptionLevel, tcr }: AArch64Register
  * Sizes, EPD, TBI, HPD, HA, HD, E0PD, IPS and WXN. Not TBID: after a data access to a tagged address QEMU also
  * fetches from it, because both use one TLB entry (see the machine's limits).
  */
-function randomRegisters(random: Random, exceptionLevel: 1 | 2): AArch64Registers {
+function randomRegisters(random: Random, exceptionLevel: 1 | 2, bits: Bits): AArch64Registers {
   const flag = (percent: number, position: number) => (chance(random, percent) ? 1n << BigInt(position) : 0n);
   const size = () => BigInt(16 + (random() % 20));
   const outputSize = BigInt(chance(random, 70) ? 5 : random() % 6);
   let tcr = size();
   if (exceptionLevel === 1) {
     tcr |= (size() << 16n) | (2n << 30n) | (outputSize << 32n) | flag(5, 7) | flag(5, 23);
-    for (const position of [37, 38, 39, 40, 41, 42]) tcr |= flag(30, position);
-    tcr |= flag(5, 55) | flag(5, 56);
+    for (const position of bits.rare) tcr |= flag(5, position);
   } else {
     tcr |= (1n << 31n) | (1n << 23n) | (outputSize << 16n);
-    for (const position of [20, 21, 22, 24]) tcr |= flag(30, position);
   }
+  for (const position of bits[exceptionLevel]) tcr |= flag(30, position);
   const root = () => (BigInt(oneOf(random, TABLE_FRAMES)) << 12n) | flag(30, 50);
   return {
     architecture: 'aarch64',
