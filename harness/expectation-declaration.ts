@@ -5,13 +5,14 @@ import { type Expectation, expectationOf, permissionControls } from './expectati
 import { fulfils } from './expectation-check.ts';
 import { FAULT_KIND, type FaultKind } from './expectation-fault-kind.ts';
 import type { LayoutRegion } from './inputs/layout/layout.ts';
+import { x64MemoryTypeNumber } from './inputs/layout/x64-region.ts';
 import type { PlanChunk } from './plan.ts';
 import { type PageRun, pageOfPoint } from './plan-points.ts';
 
 /** The parts of a layout region that a declaration is made of. */
 export type DeclaredRegion = Pick<
   LayoutRegion,
-  'name' | 'firstPage' | 'pageCount' | 'firstFrame' | 'attributes'
+  'name' | 'firstPage' | 'pageCount' | 'firstFrame' | 'attributes' | 'x64'
 >;
 
 /** Index of "no region": declared unmapped. */
@@ -35,7 +36,10 @@ export class Declaration {
     const controls = permissionControls(registers);
     this.regions = regions;
     this.#upkeep = upkeep;
-    this.#expectations = regions.map(({ attributes }) => expectationOf(attributes, controls));
+    this.#expectations = regions.map(({ attributes, x64 }) => ({
+      ...expectationOf(attributes, controls),
+      ...(x64?.memoryType !== undefined && { memoryTypes: onlyType(x64MemoryTypeNumber(x64.memoryType)) }),
+    }));
     this.#unmapped = expectationOf(undefined, controls);
     this.#faultKind = FAULT_KIND[registers.architecture];
   }
@@ -90,6 +94,13 @@ export class Declaration {
     }
     return contradicted;
   }
+}
+
+/** Accepts one memory type. */
+function onlyType(type: number): Uint8Array {
+  const accepted = new Uint8Array(256);
+  accepted[type] = 1;
+  return accepted;
 }
 
 /** Index of the first run from `start` on that does not end at or before `page`. */

@@ -9,6 +9,7 @@ import { accessesPerPoint, type PlanSubject, planChunk } from './plan.ts';
 import { type Coverage, estimatePoints, fixedEdges, type LeafCoverage, pointBatches } from './plan-points.ts';
 import type { Report } from './report.ts';
 import { understand } from './understand.ts';
+import { judgeLeaves } from './verdict-leaves.ts';
 import { MismatchLog } from './verdict-log.ts';
 import type { JudgedChunk } from './verdict-machine.ts';
 import type { MismatchContext } from './verdict-mismatches.ts';
@@ -77,6 +78,7 @@ async function verifyWith(
   const context: MismatchContext = { registers, walker, declaration, query: input.query };
   const log = new MismatchLog(options.maxMismatches ?? DEFAULT_MAX_MISMATCHES);
   const queries = new QueryVerdict(context, log);
+  judgeLeaves(declaration?.regions ?? [], leaves, memory, log);
   const tables = new TableExpectation(input, leaves);
   for (const run of runs) run.prepare(context, log, options.errata);
 

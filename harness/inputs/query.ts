@@ -4,8 +4,10 @@ import { type Address, toBigInt } from '../../src/addresses.ts';
 import { PageTableError } from '../../src/errors.ts';
 import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import { SequentialAllocator } from '../../src/memory/sequential-allocator.ts';
-import type { MemoryAttributeBits } from '../../src/memory-attributes.ts';
+import { type MemoryAttributeBits, MemoryAttributes } from '../../src/memory-attributes.ts';
 import type { Registers } from '../../src/registers.ts';
+import { MappedPageTable } from '../../src/x64/mapper/mapped-page-table.ts';
+import { PageTableFlags } from '../../src/x64/mapper/page-table-flags.ts';
 import { X64PageTable } from '../../src/x64/x64-page-table.ts';
 
 /** What `queryMemoryRegion` says of the page at an address; undefined where it says that there is no answer. */
@@ -14,16 +16,37 @@ export type Query = (address: Address) => MemoryAttributeBits | undefined;
 const PAGE = 4096n;
 
 /** Asks page tables of the engine. */
-export function queryOf(pageTable: X64PageTable | AArch64PageTable): Query {
+export function queryOf(pageTable: X64PageTable | AArch64PageTable | MappedPageTable): Query {
+  const ask =
+    pageTable instanceof MappedPageTable
+      ? (address: bigint) => attributesByTranslation(pageTable, address)
+      : (address: bigint) => pageTable.queryMemoryRegion(address - (address % PAGE), PAGE);
   return (address) => {
-    const at = toBigInt(address);
     try {
-      return pageTable.queryMemoryRegion(at - (at % PAGE), PAGE);
+      return ask(toBigInt(address));
     } catch (error) {
       if (error instanceof PageTableError) return undefined;
       throw error;
     }
   };
+}
+
+/**
+ * What a mapper's `translate` says of rights, as attributes. It says nothing of memory types, and the cache
+ * attributes stay 0.
+ */
+function attributesByTranslation(
+  pageTable: MappedPageTable,
+  address: bigint,
+): MemoryAttributeBits | undefined {
+  const result = pageTable.translate(address);
+  if (result.kind === 'not-mapped') return undefined;
+  const { effectiveFlags } = result;
+  return (
+    ((effectiveFlags & PageTableFlags.Writable) === 0 ? MemoryAttributes.ReadOnly : 0) |
+    ((effectiveFlags & PageTableFlags.NoExecute) === 0 ? 0 : MemoryAttributes.ExecuteProtect) |
+    ((effectiveFlags & PageTableFlags.UserAccessible) === 0 ? MemoryAttributes.Supervisor : 0)
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BuiltLayout, buildLayout } from '../../harness/inputs/layout/build-layout.ts';
 import { readLayout } from '../../harness/inputs/layout/read-layout.ts';
 import { MACHINES } from '../../harness/machines/registry.ts';
-import type { Architecture } from '../../src/registers.ts';
+import type { Architecture, Registers } from '../../src/registers.ts';
 import { type CampaignResult, flipEveryBit, NOT_DECLARED } from './campaign.ts';
 import { descriptorsOnTheWay, type IsLeaf } from './descriptors.ts';
 import { aarch64Meaning, type MeaningOfBit, x64Meaning } from './meaning.ts';
@@ -36,13 +36,17 @@ regions:
 const isX64Leaf: IsLeaf = (value, shift) => shift === 12 || (value & 0x80n) !== 0n;
 const isAArch64Leaf: IsLeaf = (value, shift) => shift === 12 || (value & 2n) === 0n;
 
+function rootOf(registers: Registers): bigint {
+  return registers.architecture === 'x64' ? registers.cr3 : registers.ttbr0;
+}
+
 function aarch64Case(regime: 'el1' | 'el2'): Case {
   return {
     title: `aarch64 ${regime}`,
     architecture: 'aarch64',
     layout: `architecture: aarch64\nregime: ${regime}\n${AARCH64_REGIONS}`,
     isLeaf: isAArch64Leaf,
-    root: ({ pageTable }) => pageTable.intoPageTableRoot(),
+    root: ({ registers }) => rootOf(registers),
     meaningOf: ({ registers }) =>
       aarch64Meaning(registers.architecture === 'aarch64' ? registers.mair : 0n, regime),
   };
@@ -54,7 +58,7 @@ const CASES: readonly Case[] = [
     architecture: 'x64',
     layout: `architecture: x64\npaging: 4-level\n${X64_REGIONS}`,
     isLeaf: isX64Leaf,
-    root: ({ pageTable }) => pageTable.intoPageTableRoot(),
+    root: ({ registers }) => rootOf(registers),
     meaningOf: () => x64Meaning(),
   },
   aarch64Case('el1'),

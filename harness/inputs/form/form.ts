@@ -51,8 +51,10 @@ export function amount(most: bigint, least = 0n): Form<bigint> {
   return {
     schema: {
       anyOf: [
-        // A bound that JSON cannot hold exactly is left out.
-        { type: 'integer', minimum: Number(least), ...(most <= MAX_SAFE ? { maximum: Number(most) } : {}) },
+        // A bound that JSON cannot hold exactly is left out, and validators may take integers for safe ones.
+        most <= MAX_SAFE
+          ? { type: 'integer', minimum: Number(least), maximum: Number(most) }
+          : { type: 'number', multipleOf: 1, minimum: Number(least) },
         { type: 'string', pattern: AMOUNT_PATTERN },
       ],
     },
@@ -83,6 +85,16 @@ export function choice<const T extends string>(what: string, words: readonly T[]
     },
   };
 }
+
+/** true or false. */
+export const flag: Form<boolean> = {
+  schema: { type: 'boolean' },
+  read(tree, complaints) {
+    if (tree.kind === 'text' && (tree.text === 'true' || tree.text === 'false')) return tree.text === 'true';
+    complaints.push({ message: `expected true or false, found ${describe(tree)}`, ...tree.place });
+    return undefined;
+  },
+};
 
 /** A list of values of one form. What is wrong with single items is complained about and they are left out. */
 export function list<T>(item: Form<T>): Form<readonly T[]> {

@@ -34,21 +34,23 @@ export function addressSpaceOf(mode: LayoutMode): AddressSpace {
   return mode.architecture === 'x64' ? X64[mode.paging] : AARCH64[mode.regime];
 }
 
-/** Why nothing can be mapped one to one from `start` up to, not including, `end`; undefined if it can. */
+/** Why nothing can be mapped from `start` up to, not including, `end`; undefined if it can. */
 export function unmappable(space: AddressSpace, start: bigint, end: bigint): string | undefined {
   if (end > ADDRESS_END) {
     return `the region ends at ${hex(end)}, beyond the last address ${hex(ADDRESS_END - 1n)}`;
   }
   const lowerEnd = 1n << BigInt(space.virtualBits - (space.canonical ? 1 : 0));
   const upperStart = space.canonical ? ADDRESS_END - lowerEnd : ADDRESS_END;
-  if (end > lowerEnd && start < upperStart) {
-    const wrong = start >= lowerEnd ? start : lowerEnd;
-    return space.canonical
-      ? `address ${hex(wrong)} is not canonical with ${space.name}`
-      : `address ${hex(wrong)} is beyond the ${space.virtualBits}-bit range of ${space.name}`;
-  }
-  if (end > 1n << BigInt(space.physicalBits)) {
-    return `a region is mapped to its own address, and ${hex(end - 1n)} is no ${space.physicalBits}-bit physical address`;
-  }
-  return undefined;
+  if (end <= lowerEnd || start >= upperStart) return undefined;
+  const wrong = start >= lowerEnd ? start : lowerEnd;
+  return space.canonical
+    ? `address ${hex(wrong)} is not canonical with ${space.name}`
+    : `address ${hex(wrong)} is beyond the ${space.virtualBits}-bit range of ${space.name}`;
+}
+
+/** Why no table entry can lead to the physical addresses up to, not including, `end`; undefined if it can. */
+export function unreachable(space: AddressSpace, end: bigint): string | undefined {
+  return end > 1n << BigInt(space.physicalBits)
+    ? `${hex(end - 1n)} is no ${space.physicalBits}-bit physical address`
+    : undefined;
 }

@@ -1,20 +1,23 @@
 import { AArch64PageTable } from '../../../src/aarch64/aarch64-page-table.ts';
-import { FRAME_SIZE } from '../../../src/addresses.ts';
+import { addressOfPage, FRAME_SIZE } from '../../../src/addresses.ts';
 import { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import { SequentialAllocator } from '../../../src/memory/sequential-allocator.ts';
 import type { PageTableOptions } from '../../../src/patina/page-table.ts';
+import type { X64Registers } from '../../../src/registers.ts';
+import type { MappedPageTable } from '../../../src/x64/mapper/mapped-page-table.ts';
 import { X64PageTable } from '../../../src/x64/x64-page-table.ts';
 import type { GuestImage } from '../../machine.ts';
 import { InputError } from '../input-error.ts';
 import { selfMapOf } from '../self-map.ts';
 import type { UpkeepRange } from '../types.ts';
+import { buildMapped, mapperFrames, needsMapper } from './build-mapped.ts';
 import { complaintsAboutBuilding } from './buildable.ts';
-import type { Layout, LayoutRegion } from './layout.ts';
+import type { Layout, LayoutRegion, X64Layout } from './layout.ts';
 import { tableFrames } from './table-frames.ts';
 
 /** A layout as tables of the engine. */
 export interface BuiltLayout extends GuestImage {
-  readonly pageTable: X64PageTable | AArch64PageTable;
+  readonly pageTable: X64PageTable | AArch64PageTable | MappedPageTable;
   /** What the tables map besides the layout. */
   readonly upkeep: readonly UpkeepRange[];
 }
@@ -25,6 +28,8 @@ const FIRST_TABLE_FRAME = 0x20_0000 / FRAME_SIZE;
 const LAST_TABLE_FRAME = 0x4000_0000 / FRAME_SIZE;
 /** What every machine has; a layout that reaches higher asks for more. */
 const COMMON_PHYSICAL_ADDRESS_BITS = 40;
+/** Room for the tables that the engine makes before anything is mapped. */
+const UPKEEP_BYTES = 16 * FRAME_SIZE;
 /** Tables of more than this are refused: 2^18 frames are 1 GiB. */
 const MOST_TABLE_FRAMES = 2 ** 18;
 
@@ -37,7 +42,8 @@ export function buildLayout(layout: Layout, file = 'layout'): BuiltLayout {
   const complaints = complaintsAboutBuilding(layout);
   if (complaints.length > 0) throw new InputError(file, complaints);
   const levels = layout.architecture === 'x64' && layout.paging === '5-level' ? 5 : 4;
-  const frames = tableFrames(layout.regions, levels);
+  const mapped = layout.architecture === 'x64' && needsMapper(layout) ? layout : undefined;
+  const frames = mapped ? mapperFrames(layout.regions, levels) : tableFrames(layout.regions, levels);
   if (frames > MOST_TABLE_FRAMES) {
     throw new InputError(file, `needs ${frames} page tables; at most ${MOST_TABLE_FRAMES} are built`);
   }
@@ -46,13 +52,34 @@ export function buildLayout(layout: Layout, file = 'layout'): BuiltLayout {
   const building = new PhysicalMemory();
   building.addRange(base, buffer);
   const allocator = new SequentialAllocator(base, buffer.byteLength);
-  const pageTable = createPageTable(layout, { memory: building, allocator });
-  for (const { base, size, attributes } of layout.regions) pageTable.mapMemoryRegion(base, size, attributes);
+  const built = mapped
+    ? buildMapped(mapped, building, allocator, modeRegisters(mapped))
+    : buildIdentity(layout, { memory: building, allocator });
 
   const memory = new PhysicalMemory();
   memory.addRange(base, buffer, 0, allocator.allocatedPages * FRAME_SIZE);
-  const registers = pageTable.registers();
-  return { memory, registers, pageTable, upkeep: selfMapOf(memory, registers) };
+  return { memory, ...built, upkeep: selfMapOf(memory, built.registers) };
+}
+
+/** Regions at their own addresses, with the engine's Patina tables. */
+function buildIdentity(
+  layout: Layout,
+  options: Pick<PageTableOptions, 'memory' | 'allocator'>,
+): Pick<BuiltLayout, 'pageTable' | 'registers'> {
+  const pageTable = createPageTable(layout, options);
+  for (const { base, size, attributes } of layout.regions) pageTable.mapMemoryRegion(base, size, attributes);
+  return { pageTable, registers: pageTable.registers() };
+}
+
+/** The registers of x64 tables of a layout's mode, without a root. */
+function modeRegisters(layout: X64Layout): Omit<X64Registers, 'cr3'> {
+  const { cr3: _, ...registers } = X64PageTable.create({
+    memory: PhysicalMemory.allocate(0, UPKEEP_BYTES),
+    allocator: new SequentialAllocator(0, UPKEEP_BYTES),
+    pagingType: layout.paging,
+    physicalAddressBits: physicalAddressBitsOf(layout),
+  }).registers();
+  return registers;
 }
 
 function createPageTable(
@@ -72,8 +99,11 @@ function createPageTable(
 
 /** 40 where that reaches every region, because each machine has it; otherwise as many as are needed. */
 function physicalAddressBitsOf({ architecture, regions }: Layout): number {
-  const last = regions.at(-1);
-  const end = last === undefined ? 0n : last.base + last.size - 1n;
+  const endFrame = regions.reduce(
+    (most, { firstFrame, pageCount }) => Math.max(most, firstFrame + pageCount),
+    1,
+  );
+  const end = addressOfPage(endFrame) - 1n;
   const needed = Math.max(COMMON_PHYSICAL_ADDRESS_BITS, end.toString(2).length);
   return architecture === 'x64' ? needed : (AARCH64_SIZES.find((size) => size >= needed) ?? 48);
 }
@@ -81,12 +111,12 @@ function physicalAddressBitsOf({ architecture, regions }: Layout): number {
 /** Sizes that TCR_ELx.(I)PS can state (Arm ARM D19.2, TCR_EL1). */
 const AARCH64_SIZES = [40, 42, 44, 48];
 
-/** First frame of the tables: outside of every region if there is room, so that no region maps a table. */
+/** First frame of the tables: behind what the regions are mapped to if there is room, so that none maps a table. */
 function placeTables(regions: readonly LayoutRegion[], frames: number): number {
   let free = FIRST_TABLE_FRAME;
-  for (const { firstPage, pageCount } of regions) {
-    if (firstPage >= free + frames) break;
-    free = Math.max(free, firstPage + pageCount);
+  for (const { firstFrame, pageCount } of regions.toSorted((a, b) => a.firstFrame - b.firstFrame)) {
+    if (firstFrame >= free + frames) break;
+    free = Math.max(free, firstFrame + pageCount);
   }
   return free + frames <= LAST_TABLE_FRAME ? free : FIRST_TABLE_FRAME;
 }

@@ -1,10 +1,11 @@
 import type { MemoryAttributeBits } from '../../../src/memory-attributes.ts';
 import type { Place } from '../form/tree.ts';
+import type { X64RegionDetails } from './x64-region.ts';
 
-/** A run of pages that a layout declares to be mapped to the same physical addresses. */
+/** A run of pages that a layout declares to be mapped to a run of frames. */
 export interface LayoutRegion {
   readonly name: string;
-  /** First virtual (and physical) address, a multiple of 4096. */
+  /** First virtual address, a multiple of 4096. */
   readonly base: bigint;
   /** Bytes, a multiple of 4096, not 0. */
   readonly size: bigint;
@@ -12,10 +13,12 @@ export interface LayoutRegion {
   readonly firstPage: number;
   /** `size` in 4 KiB pages. */
   readonly pageCount: number;
-  /** Number of the first physical frame; equals `firstPage` as long as layouts map one to one. */
+  /** Number of the first physical frame; equals `firstPage` where the region is mapped to its own address. */
   readonly firstFrame: number;
   /** What the region is declared to be. AArch64: exactly one cache attribute, writeback where none was given. */
   readonly attributes: MemoryAttributeBits;
+  /** What only x64 tables can be asked for; absent where nothing of it is declared. */
+  readonly x64?: X64RegionDetails;
   /** Where the region begins in the layout file. */
   readonly place: Place;
 }

@@ -1,10 +1,11 @@
 import { addressOfPage, hex } from '../../../src/addresses.ts';
-import { parseTree } from '../form/tree.ts';
+import { type Place, parseTree } from '../form/tree.ts';
 import { type Complaint, InputError } from '../input-error.ts';
-import { type AddressSpace, addressSpaceOf, unmappable } from './address-space.ts';
+import { type AddressSpace, addressSpaceOf, unmappable, unreachable } from './address-space.ts';
 import { readAttributes } from './attributes.ts';
 import type { Layout, LayoutMode, LayoutRegion } from './layout.ts';
-import { LAYOUT_FORM, type WrittenRegion } from './layout-form.ts';
+import { LAYOUT_FORM, type WrittenRegion, type WrittenX64Region } from './layout-form.ts';
+import { withX64Details } from './x64-details.ts';
 
 const PAGE = 4096n;
 
@@ -24,13 +25,21 @@ export function readLayout(file: string, text: string): Layout {
       ? { architecture: 'x64', paging: written.paging ?? '4-level' }
       : { architecture: 'aarch64', regime: written.regime ?? 'el2' };
   const space = addressSpaceOf(mode);
-  const regions = written.regions
-    .map(({ value, place }) => ({
-      ...readRange(value, space, complaints),
-      attributes: readAttributes(value, mode, complaints),
-      place,
-    }))
-    .sort((a, b) => a.firstPage - b.firstPage || a.place.line - b.place.line);
+  const read = (
+    value: WrittenRegion & Pick<Partial<WrittenX64Region>, 'physical'>,
+    place: Place,
+  ): LayoutRegion => ({
+    ...readRange(value, space, value.physical === undefined, complaints),
+    attributes: readAttributes(value, mode, complaints),
+    place,
+  });
+  const regions = (
+    written.architecture === 'x64'
+      ? written.regions.map(({ value, place }) =>
+          withX64Details(read(value, place), value, space, complaints),
+        )
+      : written.regions.map(({ value, place }) => read(value, place))
+  ).sort((a, b) => a.firstPage - b.firstPage || a.place.line - b.place.line);
   complainOfOverlaps(regions, complaints);
   if (complaints.length > 0) throw new InputError(file, complaints);
   return { ...mode, regions };
@@ -39,7 +48,12 @@ export function readLayout(file: string, text: string): Layout {
 type Range = Pick<LayoutRegion, 'name' | 'base' | 'size' | 'firstPage' | 'pageCount' | 'firstFrame'>;
 
 /** The region's range. What is wrong with it is complained about, and then it has no pages. */
-function readRange(region: WrittenRegion, space: AddressSpace, complaints: Complaint[]): Range {
+function readRange(
+  region: WrittenRegion,
+  space: AddressSpace,
+  toItself: boolean,
+  complaints: Complaint[],
+): Range {
   const { name, base, size } = region;
   const before = complaints.length;
   for (const [key, { value, place }] of [
@@ -53,7 +67,8 @@ function readRange(region: WrittenRegion, space: AddressSpace, complaints: Compl
   if (size.value === 0n) {
     complaints.push({ message: 'size 0: a region has at least one page of 4096 bytes', ...size.place });
   }
-  const reason = unmappable(space, base.value, base.value + (size.value || 1n));
+  const end = base.value + (size.value || 1n);
+  const reason = unmappable(space, base.value, end) ?? (toItself ? unreachable(space, end) : undefined);
   if (reason !== undefined) complaints.push({ message: `region "${name}": ${reason}`, ...base.place });
 
   const firstPage = Number(base.value / PAGE);

@@ -64,6 +64,12 @@ export class MappedPageTable {
     this.size1GiB = new Mapper(this.#context, Size1GiB);
   }
 
+  /** The mapper of a page size that is known at run time only. */
+  for<S extends PageSize>(size: S): Mapper<S> {
+    const mapper = size.level === 1 ? this.size4KiB : size.level === 2 ? this.size2MiB : this.size1GiB;
+    return mapper as Mapper<PageSize> as Mapper<S>;
+  }
+
   /** Physical frame of the top-level table. */
   get root(): PhysFrame<Size4KiB> {
     return this.#context.tree.rootFrame as PhysFrame<Size4KiB>;
