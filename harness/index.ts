@@ -15,6 +15,7 @@ export type {
   UpkeepRange,
   VerificationInput,
 } from './inputs/types.ts';
+export type { LiveGuest, TlbOperation } from './live-guest.ts';
 export {
   type Capabilities,
   type GuestImage,

@@ -2,6 +2,7 @@ import type { AccessList } from '../src/access-list.ts';
 import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { OutcomeList } from '../src/outcome-list.ts';
 import type { Architecture, Registers } from '../src/registers.ts';
+import type { LiveGuest } from './live-guest.ts';
 
 /** What a machine runs on: the tables under test and the registers that install them. */
 export interface GuestImage {
@@ -54,6 +55,13 @@ export interface Machine {
    * @throws MachineError if the image needs what the machine does not have
    */
   load(image: GuestImage): Promise<void>;
+  /**
+   * Installs memory and registers as {@link load} does, those that concern the TLB (x64: CR4.PGE) included, for tables
+   * that change while the guest runs. {@link probe} then leaves cached translations alone, and makes no access that
+   * would meet the machine's own part of the guest. Absent where a machine cannot do that.
+   * @throws MachineError as {@link load}
+   */
+  loadLive?(image: GuestImage): Promise<LiveGuest>;
   /** Performs the accesses. May be called many times after one {@link load}. */
   probe(probes: ProbeList): Promise<Observations>;
   /** Copies of the loaded image's ranges as the guest left them: A/D bits, and whatever else changed. */

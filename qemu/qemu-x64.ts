@@ -1,3 +1,4 @@
+import type { LiveGuest } from '../harness/live-guest.ts';
 import {
   type Capabilities,
   type GuestImage,
@@ -8,6 +9,7 @@ import {
   type Observations,
   type ProbeList,
 } from '../harness/machine.ts';
+import { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { Known } from '../src/outcome-list.ts';
@@ -16,6 +18,7 @@ import { X64Batch } from './x64-batch.ts';
 import { X64Frames } from './x64-frames.ts';
 import { BATCH_LIMIT, X64Guest } from './x64-guest.ts';
 import { planInstallation } from './x64-installation.ts';
+import { X64LiveGuest } from './x64-live-guest.ts';
 import { X64Probing } from './x64-probing.ts';
 
 const NAME = 'qemu-x64';
@@ -57,19 +60,25 @@ function capabilitiesOf(version: string): Capabilities {
     limits: [
       'the memory type has no effect that an access could show',
       'an execute access to a page of the tables under test proves permission, not the physical address, and is made only where the page holds something harmless',
-      'global pages and PCID are off: every batch starts without cached translations',
+      'global pages and PCID are off, and every batch starts without cached translations, unless tables change while it runs',
       'an address that is not canonical gives #GP; #SS, for accesses through the stack segment, is not observed',
     ],
   };
+}
+
+/** An image in a guest. */
+interface Loaded {
+  readonly guest: X64Guest;
+  readonly frames: X64Frames;
+  readonly batches: readonly X64Batch[];
+  readonly image: GuestImage;
 }
 
 class QemuX64 implements Machine {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly #timeLimit: number;
-  #loaded:
-    | { guest: X64Guest; frames: X64Frames; batches: readonly X64Batch[]; image: GuestImage }
-    | undefined;
+  #loaded: Loaded | undefined;
 
   constructor(capabilities: Capabilities, timeLimit: number) {
     this.capabilities = capabilities;
@@ -77,8 +86,18 @@ class QemuX64 implements Machine {
   }
 
   async load(image: GuestImage): Promise<void> {
+    await this.#install(image, false);
+  }
+
+  async loadLive(image: GuestImage): Promise<LiveGuest> {
+    const shadow = new ImageShadow(image.memory);
+    const { guest, frames } = await this.#install(image, true);
+    return new X64LiveGuest(NAME, guest, frames, shadow);
+  }
+
+  async #install(image: GuestImage, live: boolean): Promise<Loaded> {
     await this.close();
-    const installation = planInstallation(NAME, image);
+    const installation = planInstallation(NAME, image, live);
     const guest = new X64Guest(NAME, image, installation, this.#timeLimit);
     try {
       await guest.ready();
@@ -86,9 +105,10 @@ class QemuX64 implements Machine {
       await guest.close();
       throw cause;
     }
-    const frames = new X64Frames(guest.ram, image.memory, installation.tableFrames);
+    const frames = new X64Frames(guest.ram, image.memory, installation.tableFrames, live);
     const batches = [0, 1].map(() => new X64Batch(BATCH_LIMIT, installation.protectionKeys));
     this.#loaded = { guest, frames, batches, image };
+    return this.#loaded;
   }
 
   async probe(probes: ProbeList): Promise<Observations> {

@@ -24,17 +24,22 @@ export class X64Frames {
   readonly #ram: GuestRam;
   readonly #image: PhysicalMemory;
   readonly #tableFrames: ReadonlySet<number>;
+  readonly #live: boolean;
   readonly #frameCount: number;
   readonly #tagged = new Set<number>();
   readonly #readSlots = new Map<number, ImageSlot>();
   readonly #executeSlots = new Map<number, ImageSlot | undefined>();
   #lastTagged = -1;
 
-  /** @param tableFrames the frames of the image that tables point to */
-  constructor(ram: GuestRam, image: PhysicalMemory, tableFrames: ReadonlySet<number>) {
+  /**
+   * @param tableFrames the frames of the image that tables point to
+   * @param live whether the host may change any of the image's memory later
+   */
+  constructor(ram: GuestRam, image: PhysicalMemory, tableFrames: ReadonlySet<number>, live: boolean) {
     this.#ram = ram;
     this.#image = image;
     this.#tableFrames = tableFrames;
+    this.#live = live;
     this.#frameCount = ram.size / FRAME_SIZE;
   }
 
@@ -45,12 +50,12 @@ export class X64Frames {
 
   /**
    * Whether the frame holds something of the image, which is never changed: a table, or anything but zeros.
-   * What else lies in the image's ranges is ordinary memory.
+   * What else lies in the image's ranges is ordinary memory, unless the host may change it.
    */
   isImage(frame: number): boolean {
     if (frame < 0 || frame >= this.#frameCount) return false;
     const words = this.#image.frameWords(frame);
-    return words !== undefined && (this.#tableFrames.has(frame) || !isZero(words));
+    return words !== undefined && (this.#live || this.#tableFrames.has(frame) || !isZero(words));
   }
 
   isTagged(frame: number): boolean {
@@ -78,6 +83,12 @@ export class X64Frames {
   forget(firstFrame: number, count: number): void {
     for (let frame = firstFrame; frame < firstFrame + count; frame++) this.#tagged.delete(frame);
     this.#lastTagged = -1;
+  }
+
+  /** The image has changed. */
+  forgetSlots(): void {
+    this.#readSlots.clear();
+    this.#executeSlots.clear();
   }
 
   /** Takes the tags out of a copy of the image. */

@@ -129,7 +129,7 @@ export class X64Guest {
     this.#setControl64(Control.Results, BigInt(this.#results));
     const mask = groupSize === 0 ? NO_MARKERS : BigInt(groupSize * ACCESS_RECORD_BYTES - 1);
     this.ram.writeU64(region + registerOffset(X64Register.MarkerMask), mask);
-    this.#ring(count);
+    this.#ring(count, this.installation.live ? X64Command.ProbeKeepTlb : X64Command.Probe);
   }
 
   /**
@@ -144,6 +144,25 @@ export class X64Guest {
     const results = bytes.subarray(0, this.#count * RESULT_RECORD_BYTES);
     this.ram.read(this.active.region + this.#results, results);
     return new Uint32Array(results.buffer, 0, results.length / 4);
+  }
+
+  /** Writes an entry of the image's memory, and of the top-level table's copy, while the guest rests. */
+  writeEntry(address: number, low: number, high: number): void {
+    const value = (BigInt(high) << 32n) | BigInt(low);
+    this.ram.writeU64(address, value);
+    const inTopLevel = address - this.installation.topLevelFrame * FRAME_SIZE;
+    const isTopLevel = inTopLevel >= 0 && inTopLevel < FRAME_SIZE;
+    if (isTopLevel && inTopLevel / 8 !== this.active.slot) {
+      this.ram.writeU64(rootOf(this.active) + inTopLevel, value);
+    }
+  }
+
+  /** Has the guest carry out TLB operations. @param records at most {@link BATCH_LIMIT} of them */
+  async invalidate(records: Uint8Array): Promise<void> {
+    this.ram.write(this.active.region + this.#probes, records);
+    this.#setControl64(Control.Probes, BigInt(this.#probes));
+    this.#ring(records.length / ACCESS_RECORD_BYTES, X64Command.Invalidate);
+    await this.#awaitBatch();
   }
 
   /** The accessed bits that the processor set in copies of the top-level table, by entry. */
@@ -168,11 +187,11 @@ export class X64Guest {
     return RESULT_WINDOW_OFFSET + this.#half * BATCH_LIMIT * RESULT_RECORD_BYTES;
   }
 
-  #ring(count: number): void {
+  #ring(count: number, command: number): void {
     this.#count = count;
     const control = this.active.region + CONTROL_OFFSET;
     this.ram.writeU32(control + Control.Count, count);
-    this.ram.writeU32(control + Control.Command, X64Command.Probe);
+    this.ram.writeU32(control + Control.Command, command);
     this.#doorbell++;
     this.ram.writeU32(control + Control.Doorbell, this.#doorbell);
     this.#process.resume();
@@ -198,7 +217,7 @@ export class X64Guest {
   async #awaitStub(what: string): Promise<void> {
     const magic = this.active.region + CONTROL_OFFSET + Control.Magic;
     await this.#process.waitUntil(() => this.ram.readU32(magic) === PROTOCOL_MAGIC, this.#timeLimit, what);
-    this.#ring(0);
+    this.#ring(0, X64Command.Probe);
     await this.#awaitBatch();
   }
 

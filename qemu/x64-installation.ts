@@ -18,13 +18,17 @@ export interface X64Installation extends X64StubPlan {
   readonly markerFrame: number | undefined;
 }
 
-/** Decides how to install an image. @throws MachineError 'unfit' if that is not possible */
-export function planInstallation(machine: string, image: GuestImage): X64Installation {
+/**
+ * Decides how to install an image.
+ * @param live whether its tables change while the guest runs
+ * @throws MachineError 'unfit' if that is not possible
+ */
+export function planInstallation(machine: string, image: GuestImage, live: boolean): X64Installation {
   const { registers } = image;
   const unfit = (why: string) => new MachineError(machine, 'unfit', why);
   if (registers.architecture !== 'x64') throw unfit(`cannot run ${registers.architecture} tables`);
   const { physicalAddressBits } = registers;
-  const plan = planStub(registers, image.memory, unfit);
+  const plan = planStub(registers, image.memory, live, unfit);
   const end = Math.max(
     endOfMemory(image.memory),
     ...plan.placements.map((placement) => placement.region + STUB_REGION_BYTES),
@@ -48,10 +52,11 @@ export function planInstallation(machine: string, image: GuestImage): X64Install
 function planStub(
   registers: X64Registers,
   memory: PhysicalMemory,
+  live: boolean,
   unfit: (why: string) => MachineError,
 ): X64StubPlan {
   try {
-    return planX64Stub(registers, memory);
+    return planX64Stub(registers, memory, live);
   } catch (cause) {
     throw cause instanceof RangeError ? unfit(cause.message) : cause;
   }

@@ -15,6 +15,9 @@ const RETRY_LIMIT = 65_536;
 
 const STUB_FRAMES = STUB_REGION_BYTES / FRAME_SIZE;
 
+/** Of {@link X64Probing.run}'s passes: the access is not made. */
+const NOT_MADE = 0xff;
+
 /** One list of probes on its way through a guest. */
 export class X64Probing {
   readonly #machine: string;
@@ -49,7 +52,7 @@ export class X64Probing {
 
   async run(): Promise<Observations> {
     const passes = this.#assignPasses();
-    for (let placement = 0; placement < this.#guest.installation.placements.length; placement++) {
+    for (let placement = 0; placement < this.#placements.length; placement++) {
       for (const inImage of [false, true]) {
         const pass = 2 * placement + (inImage ? 1 : 0);
         if (!passes.includes(pass)) continue;
@@ -65,19 +68,29 @@ export class X64Probing {
     };
   }
 
+  /** Where the stub may be: leaving a placement invalidates everything, so with live tables it stays in the first. */
+  get #placements(): readonly Placement[] {
+    const { placements, live } = this.#guest.installation;
+    return live ? placements.slice(0, 1) : placements;
+  }
+
   /**
    * For each access from which placement it is made, times two, plus one if it is expected in a frame of
    * the image, where it needs a slot of its own choice.
    */
   #assignPasses(): Uint8Array {
-    const { placements, levels } = this.#guest.installation;
+    const { levels } = this.#guest.installation;
     const { words } = this.#accesses;
     const passes = new Uint8Array(this.#accesses.length);
     for (let index = 0; index < passes.length; index++) {
       const slot = topLevelSlot(words[index * ACCESS_RECORD_WORDS + 1] as number, levels);
       const frame = this.#expected[index] as number;
-      let placement = 0;
-      while (meets(placements[placement] as Placement, slot, frame)) placement++;
+      const placement = this.#placements.findIndex((candidate) => !meets(candidate, slot, frame));
+      if (placement < 0) {
+        passes[index] = NOT_MADE;
+        this.#remarks.set(index, 'not made: it would meet the probe stub, which stays where it is');
+        continue;
+      }
       passes[index] = 2 * placement + (this.#frames.isImage(frame) ? 1 : 0);
     }
     return passes;
@@ -188,8 +201,8 @@ export class X64Probing {
    * are lost still have been led astray.
    */
   async #retryLost(): Promise<void> {
-    const { placements, levels } = this.#guest.installation;
-    for (let placement = 0; placement < placements.length && this.#lost.length > 0; placement++) {
+    const { levels } = this.#guest.installation;
+    for (let placement = 0; placement < this.#placements.length && this.#lost.length > 0; placement++) {
       const lost = this.#lost;
       if (lost.length > RETRY_LIMIT) break;
       await this.#moveTo(placement);

@@ -4,6 +4,7 @@ import { describeAArch64Contract } from './aarch64-contract.ts';
 import { HandmadeTables as AArch64Tables } from './aarch64-tables.ts';
 import { describeLifeContract } from './life-contract.ts';
 import { describeX64Contract } from './x64-contract.ts';
+import { describeX64LiveContract } from './x64-live-contract.ts';
 import { describeX64StubContract } from './x64-stub-contract.ts';
 import { HandmadeTables as X64Tables } from './x64-tables.ts';
 
@@ -51,6 +52,7 @@ export function describeMachineContract(provider: MachineProvider): void {
       describeLifeContract(subject, () => new X64Tables());
       describeX64Contract(subject);
       describeX64StubContract(subject);
+      describeX64LiveContract(subject);
     } else {
       describeLifeContract(subject, () => new AArch64Tables());
       describeAArch64Contract(subject);

@@ -19,6 +19,7 @@ export const key = (number: bigint) => number << 59n;
 export const Control = {
   WP: 1n << 16n,
   LA57: 1n << 12n,
+  PCIDE: 1n << 17n,
   SMEP: 1n << 20n,
   SMAP: 1n << 21n,
   PKE: 1n << 22n,

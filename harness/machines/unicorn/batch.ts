@@ -15,14 +15,19 @@ export class Batch {
   length = 0;
   readonly #words: Uint32Array;
   readonly #flags: number;
+  readonly #addressMask: number;
 
-  /** @param flags the bits of AccessFlag that reach the stub */
-  constructor(accesses: AccessList, flags: number) {
+  /**
+   * @param flags the bits of AccessFlag that reach the stub
+   * @param exact whether addresses stay as they are
+   */
+  constructor(accesses: AccessList, flags: number, exact = false) {
     this.accesses = accesses;
     const size = Math.min(accesses.length, MAX_BATCH);
     this.indices = new Int32Array(size);
     this.#words = new Uint32Array(size * ACCESS_RECORD_WORDS);
     this.#flags = flags << 16;
+    this.#addressMask = exact ? -1 : SLOT_MASK;
   }
 
   get isFull(): boolean {
@@ -43,7 +48,7 @@ export class Batch {
     const to = this.length * ACCESS_RECORD_WORDS;
     const { words } = this.accesses;
     const what = words[from + 2] as number;
-    this.#words[to] = (words[from] as number) & SLOT_MASK;
+    this.#words[to] = (words[from] as number) & this.#addressMask;
     this.#words[to + 1] = words[from + 1] as number;
     this.#words[to + 2] = (what & 0xffff) | (what & this.#flags);
     this.#words[to + 3] = words[from + 3] as number;

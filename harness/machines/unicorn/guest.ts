@@ -12,7 +12,8 @@ export interface UnicornGuest {
   readonly flags: number;
   /**
    * Which places an access (its address as two 32-bit words) does not meet by its address. The first is the
-   * best. Those come last where it would also meet the stub's region if it landed in `frame`.
+   * best. Those come last where it would also meet the stub's region if it landed in `frame`. None: the access
+   * cannot be made.
    */
   placesFor(low: number, high: number, frame: number): readonly number[];
   /** Makes the accesses from a place. @throws MachineError 'failed' if the stub does not come through */

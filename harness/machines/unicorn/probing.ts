@@ -28,7 +28,11 @@ export function probeGuest(guest: UnicornGuest, { accesses, expectedFrames }: Pr
       findings.remarks.set(index, 'this translation regime has no user accesses');
       continue;
     }
-    const wanted = places(index)[0] as number;
+    const wanted = places(index)[0];
+    if (wanted === undefined) {
+      findings.remarks.set(index, 'not made: it would meet the probe stub, which stays where it is');
+      continue;
+    }
     if (wanted !== place || batch.isFull) flush();
     place = wanted;
     batch.add(index);

@@ -1,8 +1,7 @@
 import type { Architecture } from '../../../src/registers.ts';
 import { type Capabilities, type GuestImage, MachineError, type MachineProvider } from '../../machine.ts';
-import type { UnicornGuest } from './guest.ts';
 import { findLibunicorn, UnicornAbsentError, type UnicornLibrary } from './library.ts';
-import { UnicornMachine } from './machine.ts';
+import { type GuestFactory, type LiveGuestFactory, UnicornMachine } from './machine.ts';
 
 /** What one architecture's machine has of its own. */
 export interface UnicornKind {
@@ -10,12 +9,14 @@ export interface UnicornKind {
   readonly architecture: Architecture;
   capabilities(version: string): Capabilities;
   /** @throws RangeError saying why the processor cannot run the image */
-  createGuest(library: UnicornLibrary, image: GuestImage): UnicornGuest;
+  createGuest(library: UnicornLibrary, image: GuestImage): ReturnType<GuestFactory>;
+  /** As createGuest, for tables that change while the guest runs; absent where that is not possible. */
+  createLiveGuest?(library: UnicornLibrary, image: GuestImage): ReturnType<LiveGuestFactory>;
 }
 
 /** A provider of machines in this process. */
 export function unicornProvider(kind: UnicornKind): MachineProvider {
-  const { name, architecture } = kind;
+  const { name, architecture, createLiveGuest } = kind;
   return {
     name,
     architecture,
@@ -33,8 +34,11 @@ export function unicornProvider(kind: UnicornKind): MachineProvider {
     async open() {
       try {
         const library = await findLibunicorn();
-        return new UnicornMachine(name, kind.capabilities(library.version), (image) =>
-          kind.createGuest(library, image),
+        return new UnicornMachine(
+          name,
+          kind.capabilities(library.version),
+          (image) => kind.createGuest(library, image),
+          createLiveGuest && ((image) => createLiveGuest(library, image)),
         );
       } catch (cause) {
         if (cause instanceof UnicornAbsentError) {

@@ -6,13 +6,18 @@ import type { Capabilities, GuestImage } from '../../machine.ts';
 import type { UnicornLibrary } from './library.ts';
 import { unicornProvider } from './provider.ts';
 import { PHYSICAL_ADDRESS_BITS, X64UnicornGuest } from './x64-guest.ts';
+import { X64UnicornLiveGuest } from './x64-live-guest.ts';
 
 /** Unicorn's software MMU for x64, in this process. */
 export const unicornX64 = unicornProvider({
   name: 'unicorn-x64',
   architecture: 'x64',
   capabilities: capabilitiesOf,
-  createGuest,
+  createGuest: (library, image) => createGuest(library, image, false),
+  createLiveGuest(library, image) {
+    const guest = createGuest(library, image, true);
+    return { guest, live: new X64UnicornLiveGuest(guest, image.memory) };
+  },
 });
 
 function capabilitiesOf(version: string): Capabilities {
@@ -25,13 +30,17 @@ function capabilitiesOf(version: string): Capabilities {
       'the error code of a page fault is not observable: Unicorn has no interface for it',
       'the memory type has no effect that an access could show',
       `MAXPHYADDR is ${PHYSICAL_ADDRESS_BITS}: images that map higher physical addresses, or are for fewer bits, are refused`,
-      'global pages and PCID are off: every batch starts without cached translations',
+      'global pages and PCID are off, and every batch starts without cached translations, unless tables change while it runs',
       'an address that is not canonical gives #GP; #SS, for accesses through the stack segment, is not observed',
     ],
   };
 }
 
-function createGuest(library: UnicornLibrary, { registers, memory }: GuestImage): X64UnicornGuest {
+function createGuest(
+  library: UnicornLibrary,
+  { registers, memory }: GuestImage,
+  live: boolean,
+): X64UnicornGuest {
   if (registers.architecture !== 'x64') {
     throw new RangeError(`cannot run ${registers.architecture} tables`);
   }
@@ -42,7 +51,7 @@ function createGuest(library: UnicornLibrary, { registers, memory }: GuestImage)
     );
   }
   if (physicalAddressBits > PHYSICAL_ADDRESS_BITS) checkReach(createX64Walker(memory, registers).leaves());
-  return new X64UnicornGuest(library, registers, memory);
+  return new X64UnicornGuest(library, registers, memory, live);
 }
 
 /** Refuses leaves whose addresses would be reserved bits. */

@@ -11,6 +11,7 @@ import {
   VECTOR_NONE,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
+import { X64Command } from '../../../guest-stubs/x64/control.ts';
 import { rootOf } from '../../../guest-stubs/x64/graft.ts';
 import { type Placement, topLevelSlot } from '../../../guest-stubs/x64/placement.ts';
 import { cr3Of, stubBytes } from '../../../guest-stubs/x64/stub-bytes.ts';
@@ -74,9 +75,12 @@ export class X64UnicornGuest implements UnicornGuest {
   /** What went wrong inside a callback. */
   #broken: string | undefined;
 
-  /** @throws RangeError if the image is not for this processor */
-  constructor(library: UnicornLibrary, registers: X64Registers, memory: PhysicalMemory) {
-    this.#plan = planX64Stub(registers, memory);
+  /**
+   * @param live whether the tables change while the guest runs
+   * @throws RangeError if the image is not for this processor
+   */
+  constructor(library: UnicornLibrary, registers: X64Registers, memory: PhysicalMemory, live: boolean) {
+    this.#plan = planX64Stub(registers, memory, live);
     this.flags = AccessFlag.AlignmentCheck | (this.#plan.protectionKeys ? AccessFlag.ProtectionKeys : 0);
     const regions = this.#plan.placements.map(({ region }) => ({ address: region, size: STUB_REGION_BYTES }));
     this.#processor = new ObservedProcessor({
@@ -100,12 +104,18 @@ export class X64UnicornGuest implements UnicornGuest {
     this.#engine.writeRegister(X86.Cr4, this.#plan.cr4);
     this.#engine.writeRegister(X86.Cr3, cr3Of(this.#place, this.#plan));
     this.#engine.writeRegister(X86.Cr0, this.#plan.cr0);
+    // The copy of the top-level table is made now, so that later changes reach it.
+    if (live) this.#enter(this.#place);
   }
 
   placesFor(_low: number, high: number, frame: number): readonly number[] {
     const slot = topLevelSlot(high, this.#plan.levels);
     const first = this.#places[0] as Place;
-    if (slot !== first.slot && !isInExtent(frame * FRAME_SIZE, first.extent)) return FIRST_PLACES;
+    if (slot !== first.slot && !isInExtent(frame * FRAME_SIZE, first.extent)) {
+      return this.#plan.live ? ONLY_PLACE : FIRST_PLACES;
+    }
+    // Leaving a place invalidates everything.
+    if (this.#plan.live) return [];
     const possible = this.#places
       .map((_, index) => index)
       .filter((index) => this.#places[index]?.slot !== slot);
@@ -124,7 +134,7 @@ export class X64UnicornGuest implements UnicornGuest {
     for (let at = Result.Vector / 4; at < count * RESULT_RECORD_WORDS; at += RESULT_RECORD_WORDS) {
       results[at] = VECTOR_UNWRITTEN;
     }
-    words[(CONTROL_OFFSET + Control.Count) / 4] = count;
+    words[COUNT] = count;
     this.#landings.begin(records.subarray(0, count * ACCESS_RECORD_WORDS), {
       words,
       at: Symbols.current_probe / 4,
@@ -140,6 +150,43 @@ export class X64UnicornGuest implements UnicornGuest {
       this.#engine.restoreState(this.#place.ready as ProcessorState);
       begin = at(Symbols.user_completed);
     }
+    this.#checkEnd(words, count);
+  }
+
+  /** The result records of the batch that ran last. */
+  get results(): Uint32Array {
+    return this.#place.results;
+  }
+
+  /** Carries out TLB operations. @param operations their records, as words */
+  invalidate(operations: Uint32Array): void {
+    const place = this.#places[0] as Place;
+    const { base, words, records } = place;
+    const count = operations.length / ACCESS_RECORD_WORDS;
+    records.set(operations);
+    words[COUNT] = count;
+    words[COMMAND] = X64Command.Invalidate;
+    this.#engine.restoreState(place.ready as ProcessorState);
+    this.#engine.run(base + BigInt(Symbols.batch), base + BigInt(Symbols.batch_end));
+    words[COMMAND] = X64Command.ProbeKeepTlb;
+    this.#checkEnd(words, count);
+  }
+
+  /** Writes an entry of the image's memory, and of the copy of the top-level table. */
+  writeEntry(address: number, low: number, high: number): void {
+    const set = (at: number) => {
+      const words = this.#memory.words(at, ENTRY_BYTES);
+      words[0] = low;
+      words[1] = high;
+    };
+    set(address);
+    const inTopLevel = address - this.#plan.topLevelFrame * FRAME_SIZE;
+    const isTopLevel = inTopLevel >= 0 && inTopLevel < FRAME_SIZE;
+    const place = this.#places[0] as Place;
+    if (isTopLevel && inTopLevel / ENTRY_BYTES !== place.slot) set(rootOf(place) + inTopLevel);
+  }
+
+  #checkEnd(words: Uint32Array, count: number): void {
     if (this.#broken !== undefined) throw new Error(this.#broken);
     if (words[(CONTROL_OFFSET + Control.Done) / 4] !== count) {
       throw new Error(`the stub made ${words[(CONTROL_OFFSET + Control.Done) / 4]} of ${count} probes`);
@@ -222,6 +269,7 @@ export class X64UnicornGuest implements UnicornGuest {
     this.#engine.writeRegister(X86.Cr3, cr3Of(place, this.#plan));
     this.#engine.run(place.base + BigInt(Symbols.entry), place.base + BigInt(Symbols.batch));
     place.ready = this.#engine.saveState();
+    if (this.#plan.live) place.words[COMMAND] = X64Command.ProbeKeepTlb;
   }
 
   /** Notes an exception of an access, or the UD2 that ends a user-mode access which completed. */
@@ -289,4 +337,8 @@ export class X64UnicornGuest implements UnicornGuest {
 }
 
 const USER_DONE = BigInt(Symbols.user_done);
+const COUNT = (CONTROL_OFFSET + Control.Count) / 4;
+const COMMAND = (CONTROL_OFFSET + Control.Command) / 4;
+const ENTRY_BYTES = 8;
+const ONLY_PLACE: readonly number[] = [0];
 const FIRST_PLACES: readonly number[] = [0, 1, 2];
