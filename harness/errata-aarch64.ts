@@ -29,15 +29,16 @@ const SHAREABILITY = {
   explains: showsShareabilityOfDescriptor,
 } as const;
 
-/** log2 of the bytes that a block maps, by level, with the 4 KiB granule. */
-const BLOCK_SHIFT: Readonly<Record<number, number>> = { 1: 30, 2: 21 };
+/** Bits 47:12 of a descriptor. */
+const ADDRESS_FIELD = 0x0000_ffff_ffff_f000n;
 
 /** The bits below a block's size in its descriptor become bits of the physical address. */
 function keepsLowBitsOfBlock({ predicted, observed, explain }: DeviatingProbe): boolean {
   const leaf = explain().at(-1);
-  const shift = leaf?.kind === 'leaf' ? BLOCK_SHIFT[leaf.level] : undefined;
-  if (shift === undefined || leaf?.entry === undefined) return false;
-  const kept = leaf.entry & ((1n << BigInt(shift)) - 0x1000n);
+  if (leaf?.kind !== 'leaf' || leaf.level === 3 || leaf.entry === undefined || leaf.next === undefined) {
+    return false;
+  }
+  const kept = leaf.entry & ADDRESS_FIELD & ~leaf.next;
   return (
     predicted.fault === 0 &&
     observed.fault === 0 &&
@@ -51,7 +52,7 @@ function keepsLowBitsOfBlock({ predicted, observed, explain }: DeviatingProbe): 
 const BLOCK_BITS = {
   rule: 'block-keeps-low-address-bits',
   description:
-    'bits 20:12 of a 2 MiB block and 29:12 of a 1 GiB block are RES0 or nT (Arm ARM D8.3.1), but are or-ed into the physical address.',
+    'address bits of a block descriptor below the size of the block (20:12 for 2 MiB, 29:12 for 1 GiB) are RES0 or nT (Arm ARM D8.3.1), but are or-ed into the physical address.',
   test: REPRODUCED,
   explains: keepsLowBitsOfBlock,
 } as const;

@@ -1,4 +1,5 @@
 import { read, Tcr } from '../../../guest-stubs/aarch64/control-registers.ts';
+import { GRANULE_4K } from '../../../guest-stubs/aarch64/granule.ts';
 import { neededGranules } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
 import { hex } from '../../../src/addresses.ts';
@@ -48,7 +49,10 @@ export function checkFeatures(registers: AArch64Registers): void {
     if (size < MIN_SIZE_OFFSET) throw lacking('FEAT_LVA');
     if (features.smallTables && size > MAX_SIZE_OFFSET) throw lacking('FEAT_TTST');
   }
-  if (neededGranules(registers).some(({ shift }) => shift === 14)) throw lacking('a granule of 16 KiB');
+  const other = neededGranules(registers).find(({ shift }) => shift !== GRANULE_4K.shift);
+  if (other !== undefined) {
+    throw new RangeError(`a granule of ${2 ** (other.shift - 10)} KiB is not supported yet`);
+  }
 }
 
 /** TnSZ of the ranges that are walked. */

@@ -13,8 +13,9 @@ const MAX_BLOCKS = 96;
 
 /**
  * The blocks of memory that a guest gets: each of the stub's regions is one, and the image's ranges
- * share as many others as there may be. The smallest gaps between ranges are filled: what is there
- * reads as zero like memory that is not there, and its accesses are observed just the same.
+ * share as many others as there may be. The smallest gaps between ranges are filled: what is there reads as zero
+ * like memory that is not there, and accesses to it are observed just the same; only a table walk that leaves the
+ * image for such a gap looks like one that finds an empty entry.
  * @param regions the stub's; no range overlaps them
  * @returns ascending blocks
  */

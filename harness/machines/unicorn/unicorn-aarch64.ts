@@ -18,13 +18,14 @@ function capabilitiesOf(version: string): Capabilities {
     version,
     observes:
       Known.Completion | Known.FaultClass | Known.PhysicalAddress | Known.MemoryType | Known.Shareability,
-    features: ['EL1&0', 'EL2', '4K', '64K', 'HPDS', 'TBI'],
+    features: ['EL1&0', 'EL2', '4K', 'HPDS', 'TBI'],
     limits: [
       'ESR and FAR are not observable: the class of a fault comes from the kind of exception',
       'the status of a fault comes from an AT beside the access, so a fetch that only execute-never bits forbid has none',
       'there are no address size faults: an output address beyond TCR.IPS or PS is used as it is',
-      'FEAT_HAFDBS, E0PD, LVA, LPA, LPA2, TTST and the 16 KiB granule are not there: images that use them are refused',
-      'EL3, EL2 with E2H, and stage 2 are not supported yet',
+      'FEAT_HAFDBS, E0PD, LVA, LPA, LPA2 and TTST are not there: images that use them are refused',
+      'a fetch is made only where its content is harmless to execute, although none would be executed',
+      'granules of 16 and 64 KiB, EL3, EL2 with E2H, and stage 2 are not supported yet',
     ],
   };
 }
