@@ -51,7 +51,7 @@ describe('physical', () => {
   test('without it the region is mapped to its own address, which the upper half has not', () => {
     expect(layoutOf('base: 1M, size: 4K').regions).toMatchObject([{ firstPage: 256, firstFrame: 256 }]);
     expect(complaintsOf(`base: ${HIGH}, size: 8K`)).toMatch(
-      /test\.yaml:3:5.*"r".*no 52-bit physical address/,
+      /test\.yaml:3:22.*"r".*no 52-bit physical address/,
     );
   });
 
