@@ -83,7 +83,18 @@ describe('TableMemory', () => {
     expect(tables.locate(1)).toBe(0);
     const at = tables.locate(beyond);
     expect(tables.words[at]).toBe(7);
-    expect(tables.nearby(1, 1)).toBe(at);
-    expect(() => tables.nearby(2, 1)).toThrow(/no memory holds a table at 0x100002000/);
+  });
+
+  test('finds the memory around a table up to the next 4 GiB boundary', () => {
+    const memory = new PhysicalMemory();
+    const boundary = 2 ** 20;
+    memory.addRange((boundary - 2) * 4096, new ArrayBuffer(5 * 4096));
+    memory.writeEntry(boundary * 4096, 7n);
+    const tables = new TableMemory(memory);
+    const below = tables.around(boundary - 1);
+    expect([below.firstFrame, below.words.length]).toEqual([boundary - 2, 2 * 1024]);
+    const above = tables.around(boundary + 1);
+    expect([above.firstFrame, above.words.length, above.words[0]]).toEqual([boundary, 3 * 1024, 7]);
+    expect(() => tables.around(boundary + 3)).toThrow(/no memory holds a table at 0x100003000/);
   });
 });

@@ -13,10 +13,8 @@ export class TableMemory {
   /** Words of the memory range, or the 4 GiB of it, in which the last found table is. */
   words: Uint32Array = new Uint32Array(0);
   readonly memory: PhysicalMemory;
-  /** First frame of {@link words}, and the same in two parts: bits 39:20 and bits 19:0. */
+  /** First frame of {@link words}. */
   #firstFrame = 0;
-  #firstHigh = 0;
-  #firstLow = 0;
   #frameCount = 0;
 
   constructor(memory: PhysicalMemory) {
@@ -35,16 +33,21 @@ export class TableMemory {
   }
 
   /**
-   * {@link locate} in 32-bit arithmetic, for the hottest walks.
-   * @param low the frame number's bits 19:0
-   * @param high its bits 39:20
+   * The memory around a table whose frame numbers agree with the table's in bits 39:20, so that bits 19:0 tell
+   * whether another table is in it.
+   * @returns its words, and the number of its first frame
+   * @throws PageTableError TableOutsideMemory
    */
-  nearby(low: number, high: number): number {
-    const highDistance = high - this.#firstHigh;
-    const distance = (highDistance << 20) + low - this.#firstLow;
-    // The first comparison keeps the shift exact: within 2^20 frames the difference is 0 or 1.
-    if (highDistance >>> 0 <= 1 && distance >>> 0 < this.#frameCount) return distance * WORDS_PER_FRAME;
-    return this.#locateElsewhere(high * 2 ** 20 + low);
+  around(frame: number): { readonly words: Uint32Array; readonly firstFrame: number } {
+    this.locate(frame);
+    const from = frame - (frame % WINDOW_FRAMES);
+    const first = Math.max(from, this.#firstFrame);
+    const end = Math.min(from + WINDOW_FRAMES, this.#firstFrame + this.#frameCount);
+    const words = this.words.subarray(
+      (first - this.#firstFrame) * WORDS_PER_FRAME,
+      (end - this.#firstFrame) * WORDS_PER_FRAME,
+    );
+    return { words, firstFrame: first };
   }
 
   #locateElsewhere(frame: number): number {
@@ -63,8 +66,6 @@ export class TableMemory {
         ? range.words
         : range.words.subarray(skipped * WORDS_PER_FRAME, (skipped + frameCount) * WORDS_PER_FRAME);
     this.#firstFrame = firstFrame;
-    this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
-    this.#firstLow = firstFrame % 2 ** 20;
     this.#frameCount = frameCount;
     return (frame - firstFrame) * WORDS_PER_FRAME;
   }

@@ -116,15 +116,17 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
    *   AdditionOverflow for a range that ends beyond 2^64
    */
   mapMemoryRegion(address: Address, size: Address, attributes: MemoryAttributeBits): void {
-    if (attributes !== attributes >>> 0) {
-      throw new RangeError(`attributes ${attributes} are not a word of MemoryAttributes bits`);
-    }
+    if (attributes !== attributes >>> 0) throw notAttributes(attributes);
     if (
       this.#isPlainPage(address, size) &&
       this.#mapper.mapPage(upperBits(address), lowerBits(address), attributes)
     ) {
       return;
     }
+    this.#mapRange(address, size, attributes);
+  }
+
+  #mapRange(address: Address, size: Address, attributes: MemoryAttributeBits): void {
     const page = this.#editedPage(address, size);
     try {
       this.#mapper.map(page, pageCount(size), attributes);
@@ -146,6 +148,10 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
     ) {
       return;
     }
+    this.#unmapRange(address, size);
+  }
+
+  #unmapRange(address: Address, size: Address): void {
     const page = this.#editedPage(address, size);
     try {
       this.#unmapper.unmap(page, pageCount(size));
@@ -167,6 +173,10 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
       const attributes = this.#query.queryPage(upperBits(address), lowerBits(address));
       if (attributes !== NO_ENTRY) return attributes;
     }
+    return this.#queryRange(address, size);
+  }
+
+  #queryRange(address: Address, size: Address): MemoryAttributeBits {
     if (this.#isPlain(address, size)) {
       return this.#query.query(address / FRAME_SIZE, pageCount(size), false);
     }
@@ -254,9 +264,12 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
 
   /** {@link #isPlain} for a range of one page, which the operations try to serve with a single walk. */
   #isPlainPage(address: Address, size: Address): address is number {
-    if (size !== FRAME_SIZE || typeof address !== 'number') return false;
-    const page = address / FRAME_SIZE;
-    return page >= 0 && page === Math.floor(page) && address < this.#space.plainEnd;
+    return (
+      size === FRAME_SIZE &&
+      typeof address === 'number' &&
+      upperBits(address) * 2 ** 30 + lowerBits(address) * FRAME_SIZE === address &&
+      address < this.#space.plainEnd
+    );
   }
 
   /** The first page of a range that is to be mapped or unmapped. */
@@ -296,6 +309,10 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
     this.#context.journal.rollback();
     this.#context.frames.rollback();
   }
+}
+
+function notAttributes(attributes: number): RangeError {
+  return new RangeError(`attributes ${attributes} are not a word of MemoryAttributes bits`);
 }
 
 function pageCount(size: Address): number {

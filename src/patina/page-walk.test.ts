@@ -15,7 +15,7 @@ const PATHS = [
   [PagingType.Paging5Level, [0, 5, 6, 7]],
 ] as const;
 
-describe.each(PATHS)('a remembered path of %s tables', (pagingType, path) => {
+describe.each(PATHS)('a path walked before in %s tables', (pagingType, path) => {
   function remembered() {
     const { memory, allocator } = tableMemory();
     const table = newX64({ memory, allocator, pagingType });
@@ -39,7 +39,7 @@ describe.each(PATHS)('a remembered path of %s tables', (pagingType, path) => {
     expect(table.queryMemoryRegion(0, PAGE)).toBe(ReadOnly);
   });
 
-  test('is used while nothing changes, for other pages of the table too', () => {
+  test('holds while nothing changes, for other pages of the table too', () => {
     const { table } = remembered();
     table.mapMemoryRegion(PAGE, PAGE, ReadOnly);
     table.unmapMemoryRegion(0, PAGE);

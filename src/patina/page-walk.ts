@@ -1,24 +1,17 @@
+import { frameOfEntry, WORDS_PER_FRAME } from '../addresses.ts';
 import type { TableMemory } from '../memory/table-memory.ts';
-import type { EntryFormat } from './entry-format.ts';
 import type { TableContext } from './table-context.ts';
 
 /** What {@link PageWalk.find} returns where the page has no last-level entry. */
 export const NO_ENTRY = -1;
 
-/** An entry on a path: the index of its low word, and the two words. */
-interface Step {
-  at: number;
-  low: number;
-  high: number;
-}
-
 /**
  * Walks to the last-level entry of one page. Operations on single pages spend their time here, so the walk is
- * written out level by level in 32-bit arithmetic: bits 44:18 of a page number choose the entries of levels 5 to 3,
- * bits 17:0 those of levels 2 and 1.
+ * written out level by level in 32-bit arithmetic, on fields of this object alone: bits 44:18 of a page number choose
+ * the entries of levels 5 to 3, bits 17:0 those of levels 2 and 1. Nothing is remembered from one walk to the next.
  *
- * A path that was walked twice in a row is remembered. It is only ever used after its entries have been compared with
- * what is in memory, which is cheaper than a walk because no load waits for another; so it cannot be stale.
+ * The quick walk takes tables that lie in one array with the root, as nearly all do; {@link PageWalk.#walk} is the
+ * plain form of it, for tables anywhere.
  */
 export class PageWalk {
   /** The array in which the found entry is. */
@@ -28,30 +21,39 @@ export class PageWalk {
   /** Bits that any of them has, in the high word. */
   anyHigh = 0;
 
-  readonly #format: EntryFormat;
   readonly #tables: TableMemory;
+  readonly #rootFrame: number;
+  readonly #fiveLevels: boolean;
+  /** Bits that tell an entry that leads to a table, at levels 2 and 3, from others. */
+  readonly #tableMask: number;
+  readonly #tableValue: number;
+  readonly #present: number;
+  readonly #addressHigh: number;
+
+  /** The part of memory in which the quick walk stays, and the root's place in it. */
   readonly #rootWords: Uint32Array;
   readonly #rootStart: number;
-  readonly #fiveLevels: boolean;
-
-  /** Bits 44:18 and 17:9 of the page that was walked to last. */
-  #lastUpper = NO_ENTRY;
-  #lastMiddle = NO_ENTRY;
-  /** Whether {@link #steps} lead there, all in {@link words}, and to the table that starts at {@link #start}. */
-  #remembered = false;
-  #start = 0;
-  readonly #level5: Step = { at: 0, low: 0, high: 0 };
-  readonly #level4: Step = { at: 0, low: 0, high: 0 };
-  readonly #level3: Step = { at: 0, low: 0, high: 0 };
-  readonly #level2: Step = { at: 0, low: 0, high: 0 };
+  /** Bits 39:20 of the frame numbers there, bits 19:0 of the first of them, and how many there are. */
+  readonly #firstHigh: number;
+  readonly #firstLow: number;
+  readonly #frameCount: number;
 
   constructor({ format, tables, rootFrame, rootLevel }: TableContext) {
-    this.#format = format;
+    const { present, leafMask, leafValue } = format;
     this.#tables = tables;
-    this.#rootStart = tables.locate(rootFrame);
-    this.#rootWords = tables.words;
+    this.#rootFrame = rootFrame;
     this.#fiveLevels = rootLevel === 5;
-    this.words = this.#rootWords;
+    this.#tableMask = present | leafMask;
+    this.#tableValue = present | (leafMask ^ leafValue);
+    this.#present = present;
+    this.#addressHigh = format.addressHigh;
+    const { words, firstFrame } = tables.around(rootFrame);
+    this.words = words;
+    this.#rootWords = words;
+    this.#rootStart = (rootFrame - firstFrame) * WORDS_PER_FRAME;
+    this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
+    this.#firstLow = firstFrame % 2 ** 20;
+    this.#frameCount = words.length / WORDS_PER_FRAME;
   }
 
   /**
@@ -62,80 +64,75 @@ export class PageWalk {
    * @throws PageTableError TableOutsideMemory
    */
   find(upper: number, lower: number): number {
-    if (this.#remembered && upper === this.#lastUpper && lower >>> 9 === this.#lastMiddle) {
-      const words = this.words;
-      if (
-        isUnchanged(words, this.#level4) &&
-        isUnchanged(words, this.#level3) &&
-        isUnchanged(words, this.#level2) &&
-        (!this.#fiveLevels || isUnchanged(words, this.#level5))
-      ) {
-        return this.#start + ((lower & 511) << 1);
-      }
-    }
-    return this.#walk(upper, lower);
-  }
-
-  #walk(upper: number, lower: number): number {
-    const { present, leafMask, leafValue, addressHigh } = this.#format;
-    const tables = this.#tables;
-    const middle = lower >>> 9;
-    const again = upper === this.#lastUpper && middle === this.#lastMiddle;
-    if (this.#remembered) this.#remembered = false;
-    let words = this.#rootWords;
+    const words = this.#rootWords;
+    const present = this.#present;
+    const addressHigh = this.#addressHigh;
+    const firstHigh = this.#firstHigh;
+    const firstLow = this.#firstLow;
+    const frameCount = this.#frameCount;
+    let start = this.#rootStart;
     let commonLow = -1;
     let anyHigh = 0;
-    let start = this.#rootStart;
-    let oneArray = true;
 
     if (this.#fiveLevels) {
       const at = start + ((upper >>> 18) << 1);
-      const low = words[at] as number;
-      const high = words[at + 1] as number;
-      if ((low & present) === 0) return NO_ENTRY;
-      if (again) remember(this.#level5, at, low, high);
-      commonLow = low;
-      anyHigh = high;
-      start = tables.nearby(low >>> 12, high & addressHigh);
-      oneArray = words === tables.words;
-      words = tables.words;
+      commonLow = words[at] as number;
+      anyHigh = words[at + 1] as number;
+      if ((commonLow & present) === 0) return NO_ENTRY;
+      const frame = ((commonLow >>> 12) - firstLow) >>> 0;
+      if (frame >= frameCount || (anyHigh & addressHigh) !== firstHigh) return this.#walk(upper, lower);
+      start = frame << 10;
     }
 
     const at4 = start + (((upper >>> 9) & 511) << 1);
     const low4 = words[at4] as number;
     const high4 = words[at4 + 1] as number;
     if ((low4 & present) === 0) return NO_ENTRY;
-    if (again) remember(this.#level4, at4, low4, high4);
-    start = tables.nearby(low4 >>> 12, high4 & addressHigh);
-    oneArray = oneArray && words === tables.words;
-    words = tables.words;
+    const frame4 = ((low4 >>> 12) - firstLow) >>> 0;
+    if (frame4 >= frameCount || (high4 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
 
-    const at3 = start + ((upper & 511) << 1);
+    const mask = this.#tableMask;
+    const value = this.#tableValue;
+    const at3 = (frame4 << 10) + ((upper & 511) << 1);
     const low3 = words[at3] as number;
     const high3 = words[at3 + 1] as number;
-    if ((low3 & present) === 0 || (low3 & leafMask) === leafValue) return NO_ENTRY;
-    if (again) remember(this.#level3, at3, low3, high3);
-    start = tables.nearby(low3 >>> 12, high3 & addressHigh);
-    oneArray = oneArray && words === tables.words;
-    words = tables.words;
+    if ((low3 & mask) !== value) return NO_ENTRY;
+    const frame3 = ((low3 >>> 12) - firstLow) >>> 0;
+    if (frame3 >= frameCount || (high3 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
 
-    const at2 = start + (middle << 1);
+    const at2 = (frame3 << 10) + ((lower >>> 9) << 1);
     const low2 = words[at2] as number;
     const high2 = words[at2 + 1] as number;
-    if ((low2 & present) === 0 || (low2 & leafMask) === leafValue) return NO_ENTRY;
-    if (again) remember(this.#level2, at2, low2, high2);
-    start = tables.nearby(low2 >>> 12, high2 & addressHigh);
+    if ((low2 & mask) !== value) return NO_ENTRY;
+    const frame2 = ((low2 >>> 12) - firstLow) >>> 0;
+    if (frame2 >= frameCount || (high2 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
 
-    if (again) {
-      this.#remembered = oneArray && words === tables.words;
-      this.#start = start;
-    } else {
-      this.#lastUpper = upper;
-      this.#lastMiddle = middle;
-    }
-    if (this.words !== tables.words) this.words = tables.words;
+    if (this.words !== words) this.words = words;
     this.commonLow = commonLow & low4 & low3 & low2;
     this.anyHigh = anyHigh | high4 | high3 | high2;
+    return (frame2 << 10) + ((lower & 511) << 1);
+  }
+
+  /** {@link find} for tables anywhere in memory. */
+  #walk(upper: number, lower: number): number {
+    const tables = this.#tables;
+    let commonLow = -1;
+    let anyHigh = 0;
+    let start = tables.locate(this.#rootFrame);
+    for (let level = this.#fiveLevels ? 5 : 4; level > 1; level--) {
+      const index = level === 2 ? lower >>> 9 : (upper >>> (9 * (level - 3))) & 511;
+      const at = start + (index << 1);
+      const low = tables.words[at] as number;
+      const high = tables.words[at + 1] as number;
+      const leads = level > 3 ? (low & this.#present) !== 0 : (low & this.#tableMask) === this.#tableValue;
+      if (!leads) return NO_ENTRY;
+      commonLow &= low;
+      anyHigh |= high;
+      start = tables.locate(frameOfEntry(low, high & this.#addressHigh));
+    }
+    this.words = tables.words;
+    this.commonLow = commonLow;
+    this.anyHigh = anyHigh;
     return start + ((lower & 511) << 1);
   }
 }
@@ -148,14 +145,4 @@ export function upperBits(address: number): number {
 /** Bits 17:0 of the number of the page at an address. */
 export function lowerBits(address: number): number {
   return (address * 2 ** -12) & 0x3_ffff;
-}
-
-function remember(step: Step, at: number, low: number, high: number): void {
-  step.at = at;
-  step.low = low;
-  step.high = high;
-}
-
-function isUnchanged(words: Uint32Array, { at, low, high }: Step): boolean {
-  return words[at] === low && words[at + 1] === high;
 }
