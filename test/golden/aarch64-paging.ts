@@ -1,4 +1,5 @@
 import { El1Attributes, El23Attributes, Stage2Attributes } from '../../src/aarch64/mapping/attributes.ts';
+import type { Descriptor, UpdatableDescriptor } from '../../src/aarch64/mapping/descriptor.ts';
 import { IdMap } from '../../src/aarch64/mapping/id-map.ts';
 import { LinearMap } from '../../src/aarch64/mapping/linear-map.ts';
 import { Mapping } from '../../src/aarch64/mapping/mapping.ts';
@@ -16,7 +17,6 @@ import {
 import { RootTable } from '../../src/aarch64/mapping/root-table.ts';
 import type { MappingOptions } from '../../src/aarch64/mapping/table-mapping.ts';
 import { TargetAllocator } from '../../src/aarch64/mapping/target-allocator.ts';
-import type { Descriptor, UpdatableDescriptor } from '../../src/aarch64/mapping/updatable-descriptor.ts';
 import { ARENA_BASE } from './arena.ts';
 import { type GoldenDriver, type GoldenSession, hexString } from './driver.ts';
 import type { Op, Script } from './script.ts';

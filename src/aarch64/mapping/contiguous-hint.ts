@@ -1,26 +1,22 @@
 import { DescriptorHigh } from '../descriptor-bits.ts';
+import { LOW_MASK } from './attribute-words.ts';
 import type { MappingContext } from './mapping-context.ts';
-import { isValidLeaf, leafFrameOf, pagesPerEntry, WORDS } from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, leafFrameOf, pagesPerEntry, WORDS } from './table-geometry.ts';
 
 /** Entries of a run that may share a TLB entry with the 4 KiB granule, at every level (Arm ARM D8.7.1). */
 export const RUN_ENTRIES = 16;
-/** Words of a run. */
+/** Words of a run; runs start at multiples of it. */
 export const RUN_WORDS = RUN_ENTRIES * WORDS;
 
 const { Address, Contiguous } = DescriptorHigh;
 
-/** Whether a leaf belongs to a run. */
-export function isHinted(low: number, high: number, level: number): boolean {
-  return (high & Contiguous) !== 0 && isValidLeaf(low, level);
-}
-
-/** Index in the words of the first entry of the run that an entry is in; tables start at multiples of runs. */
+/** Where the run of an entry starts. */
 export function runStart(at: number): number {
   return at - (at % RUN_WORDS);
 }
 
 /**
- * Clears the bit in a run if the entry has it: the entry is about to differ from the others.
+ * Takes the bit from a whole run if the entry at `at` has it: the entry is about to differ from the others.
  * @param guarded whether the table existed before the operation
  */
 export function breakRun(
@@ -30,17 +26,12 @@ export function breakRun(
   level: number,
   guarded: boolean,
 ): void {
-  if (!isHinted(words[at] as number, words[at + 1] as number, level)) return;
+  const high = words[at + 1] as number;
+  if ((high & Contiguous) === 0 || isTable(words[at] as number, level)) return;
   const start = runStart(at);
   if (atomic && guarded) journal.save(words, start, RUN_WORDS);
-  clearRun(words, start, level);
-}
-
-/** Clears the bit in all leaves of the run that starts at `start`. */
-export function clearRun(words: Uint32Array, start: number, level: number): void {
-  for (let at = start; at < start + RUN_WORDS; at += WORDS) {
-    const high = words[at + 1] as number;
-    if (isHinted(words[at] as number, high, level)) words[at + 1] = high & ~Contiguous;
+  for (let entry = start; entry < start + RUN_WORDS; entry += WORDS) {
+    words[entry + 1] = (words[entry + 1] as number) & ~Contiguous;
   }
 }
 
@@ -54,17 +45,19 @@ export function wholeRuns(index: number, count: number, output: number): readonl
   return first < end && (output - index) % RUN_ENTRIES === 0 ? [first, end] : [index, index];
 }
 
-/** Sets the bit in every run of blocks between two places of a table whose entries allow it. */
+/** Gives the bit to every run of blocks between two places of a table whose entries allow it. */
 export function hintBlocks(
-  { atomic, journal }: MappingContext,
+  context: MappingContext,
   words: Uint32Array,
   from: number,
   end: number,
   level: number,
   guarded: boolean,
 ): void {
+  const { atomic, journal } = context;
   for (let start = runStart(from + RUN_WORDS - WORDS); start + RUN_WORDS <= end; start += RUN_WORDS) {
-    if (!isUniform(words, start, level)) continue;
+    if (!mayShare(words, start, level)) continue;
+    context.hinted = true;
     if (atomic && guarded) journal.save(words, start, RUN_WORDS);
     for (let at = start; at < start + RUN_WORDS; at += WORDS) {
       words[at + 1] = (words[at + 1] as number) | Contiguous;
@@ -72,20 +65,26 @@ export function hintBlocks(
   }
 }
 
-/** Whether a run's entries are leaves with the same attributes, consecutive outputs, and the first one's aligned. */
+function mayShare(words: Uint32Array, start: number, level: number): boolean {
+  const low = words[start] as number;
+  const frame = leafFrameOf(low, words[start + 1] as number, level);
+  const isLeaf = isValidLeaf(low, level) && !isTable(low, level);
+  return isLeaf && frame % (pagesPerEntry(level) * RUN_ENTRIES) === 0 && isUniform(words, start, level);
+}
+
+/** Whether a run's entries have the same attributes and consecutive outputs. */
 export function isUniform(words: Uint32Array, start: number, level: number): boolean {
   const low = words[start] as number;
   const high = words[start + 1] as number;
   const pages = pagesPerEntry(level);
-  const frame = leafFrameOf(low, high, level);
-  if (!isValidLeaf(low, level) || frame % (pages * RUN_ENTRIES) !== 0) return false;
+  const frame = frameOf(low, high);
   for (let k = 1; k < RUN_ENTRIES; k++) {
     const otherLow = words[start + k * WORDS] as number;
     const otherHigh = words[start + k * WORDS + 1] as number;
     if (
-      ((low ^ otherLow) & 0xfff) !== 0 ||
+      ((low ^ otherLow) & LOW_MASK) !== 0 ||
       ((high ^ otherHigh) & ~Address) !== 0 ||
-      leafFrameOf(otherLow, otherHigh, level) !== frame + k * pages
+      frameOf(otherLow, otherHigh) !== frame + k * pages
     )
       return false;
   }

@@ -10,6 +10,7 @@ export {
   Stage2Attributes,
 } from './attributes.ts';
 export { type ConstraintBits, Constraints } from './constraints.ts';
+export type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
 export { IdMap } from './id-map.ts';
 export { LinearMap, type LinearMapOptions } from './linear-map.ts';
 export { Mapping } from './mapping.ts';
@@ -34,4 +35,3 @@ export {
   type TlbMaintenance,
   type TlbOperation,
 } from './tlb-maintenance.ts';
-export type { Descriptor, UpdatableDescriptor } from './updatable-descriptor.ts';

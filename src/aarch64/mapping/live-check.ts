@@ -1,98 +1,133 @@
 import { PageTableError } from '../../errors.ts';
+import { DescriptorHigh } from '../descriptor-bits.ts';
+import { RUN_ENTRIES } from './contiguous-hint.ts';
+import { DescriptorCursor } from './descriptor-cursor.ts';
 import type { LeafTemplate } from './leaf-template.ts';
+import type { LiveRules } from './live-rules.ts';
 import type { MappingContext } from './mapping-context.ts';
 import { MemoryRegion } from './memory-region.ts';
+import type { Update } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
-import type { TranslationRegime } from './regime.ts';
 import { FIRST_BLOCK_LEVEL, isValidLeaf, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
-import {
-  type DescriptorPlace,
-  isLiveChangePermitted,
-  type UpdatableDescriptor,
-} from './updatable-descriptor.ts';
+import type { UpdatableCursor } from './updatable-cursor.ts';
 
-/**
- * Whether a range of tables in use may be mapped as asked for without break-before-make.
- * @throws PageTableError BreakBeforeMakeViolation with the first addresses that may not
- */
-export function checkLiveMap(
-  context: MappingContext,
-  regime: TranslationRegime,
-  firstPage: number,
-  end: number,
-  frame: number,
-  template: LeafTemplate,
-): void {
-  const place: DescriptorPlace = { words: new Uint32Array(WORDS), at: 0, level: 0, page: 0, end: 0 };
-  visitRange(context, firstPage, end, place, () => {
-    const { words, at, level, page } = place;
-    const low = words[at] as number;
-    const high = words[at + 1] as number;
-    if (!isValidLeaf(low, level)) return;
-    const pages = pagesPerEntry(level);
-    const whole = place.end - page === pages;
-    if (!template.valid) {
-      if (!whole) throw violation(context, place, 'a part of a live block cannot be unmapped');
-      return;
-    }
-    const output = frame + page - firstPage;
-    if (template.isMappedBy(low, high, level, page, output)) return;
-    const base = level === LAST_LEVEL ? output : output - (output % pages);
-    const newHigh = template.highFor(base) | (high & template.ignoredHigh);
-    if (!isLiveChangePermitted(regime, level, low, high, template.lowFor(level, base), newHigh)) {
-      throw violation(context, place, 'a live descriptor cannot be changed so');
-    }
-    const stays =
-      level === LAST_LEVEL || (level >= FIRST_BLOCK_LEVEL && template.blocks && output % pages === 0);
-    if (!whole || !stays) throw violation(context, place, 'a live block cannot be split');
-  });
+/** The run of 16 entries that is being looked at, and how the first of them changes. */
+interface RunChange {
+  first: number;
+  low: number;
+  high: number;
 }
 
 /**
- * Whether a callback would change descriptors of tables in use only so that no break-before-make is needed. The
- * callback works on copies.
- * @throws PageTableError BreakBeforeMakeViolation with the first addresses where it would not
+ * Finds out whether a change of tables in use needs break-before-make. What it throws is BreakBeforeMakeViolation
+ * with the first addresses that need it.
  */
-export function checkLiveModify(
-  context: MappingContext,
-  page: number,
-  end: number,
-  place: DescriptorPlace,
-  descriptor: UpdatableDescriptor,
-  update: () => void,
-): void {
-  const copy = new Uint32Array(WORDS);
-  descriptor.live = true;
-  visitRange(context, page, end, place, () => {
-    const { words, at, level } = place;
-    copy[0] = words[at] as number;
-    copy[1] = words[at + 1] as number;
-    place.words = copy;
-    place.at = 0;
-    descriptor.reset();
-    try {
-      update();
-    } catch (cause) {
-      throw violation(context, place, 'the update fails on a live table', cause);
-    }
-    const whole = place.end - place.page === pagesPerEntry(level);
-    if (!whole && descriptor.updated && isValidLeaf(words[at] as number, level)) {
-      throw violation(context, place, 'a live block cannot be split');
-    }
-  });
-}
+export class LiveCheck {
+  readonly #context: MappingContext;
+  readonly #rules: LiveRules;
+  readonly #run: RunChange = { first: -1, low: 0, high: 0 };
+  #firstPage = 0;
+  #end = 0;
 
-export function violation(
-  { firstPage }: MappingContext,
-  place: { readonly page: number; readonly end: number },
-  why: string,
-  cause?: unknown,
-): PageTableError {
-  const region = MemoryRegion.ofPages(firstPage + place.page, firstPage + place.end);
-  return new PageTableError(
-    'BreakBeforeMakeViolation',
-    `${region} is in use: ${why} without break-before-make`,
-    { start: region.start, end: region.end },
-    { cause },
-  );
+  constructor(context: MappingContext, rules: LiveRules) {
+    this.#context = context;
+    this.#rules = rules;
+  }
+
+  /** Mapping the pages from `firstPage` up to `end` to the frames from `frame` on. */
+  map(firstPage: number, end: number, frame: number, template: LeafTemplate): void {
+    this.#begin(firstPage, end);
+    const cursor = new DescriptorCursor(0 as never, this.#context.firstPage);
+    visitRange(this.#context, firstPage, end, cursor, () => {
+      const { low, high, level, page, pageCount } = cursor;
+      if (!isValidLeaf(low, level)) return;
+      const pages = pagesPerEntry(level);
+      const whole = pageCount === pages;
+      const output = frame + page - firstPage;
+      if (template.valid && template.isMappedBy(low, high, level, page, output)) return;
+      const base = level === LAST_LEVEL ? output : output - (output % pages);
+      const newLow = template.lowFor(level, base);
+      const newHigh = template.highFor(base) | (high & template.ignoredHigh);
+      if (template.valid) {
+        if (!this.#rules.permits(level, low, high, newLow, newHigh)) {
+          throw this.#violation(page, pageCount, 'a valid descriptor cannot be changed so');
+        }
+        const stays = template.blocks && level >= FIRST_BLOCK_LEVEL && output % pages === 0;
+        if (!whole || (level < LAST_LEVEL && !stays)) throw this.#splitting(page, pageCount);
+      } else if (!whole) throw this.#splitting(page, pageCount);
+      if ((high & this.#hint) !== 0) this.#changeInRun(level, page, low ^ newLow, high ^ newHigh);
+    });
+  }
+
+  /** Changing the pages from `page` up to `end` by a callback, which works on copies. */
+  modify(page: number, end: number, cursor: UpdatableCursor, update: Update): void {
+    this.#begin(page, end);
+    cursor.live = true;
+    const copy = new Uint32Array(WORDS);
+    visitRange(this.#context, page, end, cursor, () => {
+      const { words, at, level } = cursor;
+      const low = words[at] as number;
+      const high = words[at + 1] as number;
+      copy[0] = low;
+      copy[1] = high;
+      cursor.words = copy;
+      cursor.at = 0;
+      cursor.oldLow = low;
+      cursor.oldHigh = high;
+      try {
+        update(cursor);
+      } catch (cause) {
+        throw this.#violation(cursor.page, cursor.pageCount, 'the callback fails', cause);
+      }
+      cursor.words = words;
+      const deltaLow = low ^ (copy[0] as number);
+      const deltaHigh = high ^ (copy[1] as number);
+      if ((deltaLow | deltaHigh) !== 0 && isValidLeaf(low, level)) {
+        if (cursor.pageCount < pagesPerEntry(level)) throw this.#splitting(cursor.page, cursor.pageCount);
+      }
+      if ((high & this.#hint) !== 0) this.#changeInRun(level, cursor.page, deltaLow, deltaHigh);
+    });
+  }
+
+  /** The contiguous bit, where the engine manages it. */
+  get #hint(): number {
+    return this.#context.hinted ? DescriptorHigh.Contiguous : 0;
+  }
+
+  #begin(firstPage: number, end: number): void {
+    this.#firstPage = firstPage;
+    this.#end = end;
+    this.#run.first = -1;
+  }
+
+  /** A leaf with the contiguous bit may change only as all of its run do: the bit cannot be cleared in use. */
+  #changeInRun(level: number, page: number, low: number, high: number): void {
+    const pages = pagesPerEntry(level) * RUN_ENTRIES;
+    const first = page - (page % pages);
+    const run = this.#run;
+    if (run.first !== first) {
+      run.first = first;
+      run.low = low;
+      run.high = high;
+    }
+    const alone = (low | high) !== 0 && (first < this.#firstPage || first + pages > this.#end);
+    if (alone || run.low !== low || run.high !== high) {
+      throw this.#violation(first, pages, 'a part of a contiguous run cannot be changed');
+    }
+  }
+
+  #splitting(page: number, pageCount: number): PageTableError {
+    return this.#violation(page, pageCount, 'a block cannot be split or unmapped in part');
+  }
+
+  #violation(page: number, pageCount: number, why: string, cause?: unknown): PageTableError {
+    const first = this.#context.firstPage + page;
+    const region = MemoryRegion.ofPages(first, first + pageCount);
+    return new PageTableError(
+      'BreakBeforeMakeViolation',
+      `${region} is in use: ${why} without break-before-make`,
+      { start: region.start, end: region.end },
+      { cause },
+    );
+  }
 }

@@ -18,6 +18,8 @@ export interface MappingContext {
   readonly atomic: boolean;
   /** Whether the engine sets and clears the contiguous bit. */
   readonly managesContiguous: boolean;
+  /** Whether any entry may have a contiguous bit that the engine has set. */
+  hinted: boolean;
   /** First frame that is no physical memory. */
   readonly frameEnd: number;
   /** Set while the tables are in use: what may be in the TLBs. */

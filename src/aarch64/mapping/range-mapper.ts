@@ -49,7 +49,7 @@ export class RangeMapper {
    * @returns whether it did
    */
   mapPage(page: number, frame: number, template: LeafTemplate): boolean {
-    const { tables, rootFrame, rootLevel, managesContiguous } = this.#context;
+    const { tables, rootFrame, rootLevel, hinted } = this.#context;
     // Bits 35:18 choose the entries of levels 0 and 1, bits 17:0 those of levels 2 and 3.
     const upper = (page * 2 ** -18) & 0x3_ffff;
     const lower = page & 0x3_ffff;
@@ -64,7 +64,7 @@ export class RangeMapper {
     }
     const words = tables.words;
     const at = start + (lower & 511) * WORDS;
-    if (managesContiguous) breakRun(this.#context, words, at, LAST_LEVEL, false);
+    if (hinted) breakRun(this.#context, words, at, LAST_LEVEL, false);
     words[at] = template.lowFor(LAST_LEVEL, frame);
     words[at + 1] = template.highFor(frame);
     return true;
@@ -90,9 +90,9 @@ export class RangeMapper {
    * @returns the table's frame
    */
   split(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): number {
-    const { frames, journal, managesContiguous, stale, atomic } = this.#context;
+    const { frames, hinted, journal, stale, atomic } = this.#context;
     const child = frames.take(false);
-    if (managesContiguous) breakRun(this.#context, words, at, level, guarded);
+    if (hinted) breakRun(this.#context, words, at, level, guarded);
     const low = words[at] as number;
     const high = words[at + 1] as number;
     if ((low & DescriptorLow.TableOrPage) === 0 && (low | high) !== 0) {
@@ -103,8 +103,10 @@ export class RangeMapper {
       this.#mapTable(child, level + 1, first, first + pagesPerEntry(level), frame, false);
       this.#template = outer;
     }
-    if (guarded && atomic) journal.save(words, at, WORDS);
-    stale?.written();
+    if (guarded) {
+      if (atomic) journal.save(words, at, WORDS);
+      stale?.written();
+    }
     words[at] = addressLow(child) | DescriptorLow.TableOrPage | DescriptorLow.Valid;
     words[at + 1] = addressHigh(child);
     return child;
@@ -166,7 +168,7 @@ export class RangeMapper {
       }
     } else if (whole && !template.valid) {
       this.#writeLeaf(words, at, level, page, frame, guarded);
-      this.#unlink(frameOf(low, high), level + 1, page);
+      this.#unlink(frameOf(low, high), level + 1, page, guarded);
       return;
     }
     const child = table ? frameOf(low, high) : this.split(words, at, level, page, guarded);
@@ -182,8 +184,8 @@ export class RangeMapper {
     frame: number,
     guarded: boolean,
   ): void {
-    const { atomic, journal, managesContiguous, stale } = this.#context;
-    if (managesContiguous) breakRun(this.#context, words, at, level, guarded);
+    const { atomic, hinted, journal, stale } = this.#context;
+    if (hinted) breakRun(this.#context, words, at, level, guarded);
     if (guarded) {
       if (atomic) journal.save(words, at, WORDS);
       const low = words[at] as number;
@@ -203,26 +205,27 @@ export class RangeMapper {
     frame: number,
     guarded: boolean,
   ): void {
-    const { atomic, journal, managesContiguous, stale } = this.#context;
+    const { atomic, hinted, journal, stale } = this.#context;
     const template = this.#template;
     const index = page & (ENTRIES - 1);
     const at = start + index * WORDS;
     const end = at + count * WORDS;
     if (guarded) {
-      if (managesContiguous) this.#breakRunsAtEnds(words, at, end);
       if (atomic) journal.save(words, at, count * WORDS);
       if (stale !== undefined) {
         this.#mapLivePages(words, start, page, count, frame);
         return;
       }
+      if (hinted) this.#breakRunsAtEnds(words, at, end);
     }
-    if (!template.hint) {
+    if (!template.hint || count < RUN_ENTRIES) {
       fillPages(words, at, end, frame, template, 0);
       return;
     }
     const [first, last] = wholeRuns(index, count, frame);
     const firstAt = start + first * WORDS;
     const lastAt = start + last * WORDS;
+    if (first < last) this.#context.hinted = true;
     fillPages(words, at, firstAt, frame, template, 0);
     fillPages(words, firstAt, lastAt, frame + first - index, template, DescriptorHigh.Contiguous);
     fillPages(words, lastAt, end, frame + last - index, template, 0);
@@ -250,7 +253,9 @@ export class RangeMapper {
       if (isValidLeaf(oldLow, LAST_LEVEL)) stale.changed(page + k);
       else stale.written();
       words[at] = low;
-      words[at + 1] = high | (isValidLeaf(oldLow, LAST_LEVEL) ? oldHigh & template.ignoredHigh : hint);
+      const kept = template.valid && isValidLeaf(oldLow, LAST_LEVEL) ? oldHigh & template.ignoredHigh : hint;
+      words[at + 1] = high | kept;
+      if (kept !== 0) this.#context.hinted = true;
     }
   }
 
@@ -260,8 +265,9 @@ export class RangeMapper {
   }
 
   /** Gives back a table that is no longer linked, and every table below it. */
-  #unlink(tableFrame: number, level: number, firstPage: number): void {
-    const { tables, release, stale } = this.#context;
+  #unlink(tableFrame: number, level: number, firstPage: number, guarded: boolean): void {
+    const { tables, release } = this.#context;
+    const stale = guarded ? this.#context.stale : undefined;
     const start = tables.locate(tableFrame);
     const words = tables.words;
     const pages = pagesPerEntry(level);
@@ -271,7 +277,7 @@ export class RangeMapper {
       const low = words[start + entry * WORDS] as number;
       const page = firstPage + entry * pages;
       if (isTable(low, level)) {
-        this.#unlink(frameOf(low, words[start + entry * WORDS + 1] as number), level + 1, page);
+        this.#unlink(frameOf(low, words[start + entry * WORDS + 1] as number), level + 1, page, guarded);
       } else if (entry > 0 && isValidLeaf(low, level)) stale?.changed(page);
     }
     release.unlinked(tableFrame);

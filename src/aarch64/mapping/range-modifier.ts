@@ -1,4 +1,6 @@
+import { wordsToBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
+import { breakRun, isUniform, RUN_WORDS, runStart } from './contiguous-hint.ts';
 import type { MappingContext } from './mapping-context.ts';
 import type { RangeMapper } from './range-mapper.ts';
 import {
@@ -11,55 +13,62 @@ import {
   pagesPerEntry,
   WORDS,
 } from './table-geometry.ts';
-import type { DescriptorPlace, UpdatableDescriptor } from './updatable-descriptor.ts';
+import type { UpdatableCursor } from './updatable-cursor.ts';
+
+/** Changes the descriptor that it is shown. */
+export type Update = (descriptor: UpdatableCursor) => void;
 
 /** Hands every descriptor of a range to a callback that may change it, splitting what is covered in part. */
 export class RangeModifier {
   readonly #context: MappingContext;
   readonly #mapper: RangeMapper;
-  readonly #place: DescriptorPlace;
-  readonly #descriptor: UpdatableDescriptor;
-  #update: () => void = () => {};
+  readonly #cursor: UpdatableCursor;
+  #update: Update = () => {};
 
-  /** @param place the place at which `descriptor` looks */
-  constructor(
-    context: MappingContext,
-    mapper: RangeMapper,
-    place: DescriptorPlace,
-    descriptor: UpdatableDescriptor,
-  ) {
+  constructor(context: MappingContext, mapper: RangeMapper, cursor: UpdatableCursor) {
     this.#context = context;
     this.#mapper = mapper;
-    this.#place = place;
-    this.#descriptor = descriptor;
+    this.#cursor = cursor;
   }
 
   /**
    * Changes the descriptors of the pages from `page` up to `end`.
    * @throws PageTableError PteUpdateFault with the bits that the descriptor had, for whatever `update` throws
    */
-  modify(page: number, end: number, update: () => void): void {
+  modify(page: number, end: number, update: Update): void {
     const { rootFrame, rootLevel, stale } = this.#context;
-    this.#update = update;
-    this.#descriptor.live = stale !== undefined;
-    this.#modifyTable(rootFrame, rootLevel, page, end, true);
+    this.#cursor.live = stale !== undefined;
+    this.#guarded(update, () => this.#modifyTable(rootFrame, rootLevel, page, end, true));
   }
 
   /** Changes what one entry that is not linked maps: `words` need not be in a table. */
-  modifyWithin(words: Uint32Array, level: number, page: number, end: number, update: () => void): void {
+  modifyWithin(words: Uint32Array, level: number, page: number, end: number, update: Update): void {
+    this.#cursor.live = false;
+    this.#guarded(update, () => this.#modifyEntry(words, 0, level, page, end, false));
+  }
+
+  #guarded(update: Update, run: () => void): void {
+    const cursor = this.#cursor;
     this.#update = update;
-    this.#descriptor.live = false;
-    this.#modifyEntry(words, 0, level, page, end, false);
+    cursor.visiting = false;
+    try {
+      run();
+    } catch (cause) {
+      throw cursor.visiting ? updateFault(cause, cursor.oldLow, cursor.oldHigh) : cause;
+    }
   }
 
   #modifyTable(tableFrame: number, level: number, firstPage: number, end: number, guarded: boolean): void {
-    const { atomic, journal, tables } = this.#context;
+    if (firstPage >= end) return;
+    const { atomic, hinted, journal, tables } = this.#context;
     const start = tables.locate(tableFrame);
     const words = tables.words;
     let at = start + entryIndex(firstPage, level) * WORDS;
     if (level === LAST_LEVEL) {
-      if (guarded && atomic) journal.save(words, at, (end - firstPage) * WORDS);
-      this.#modifyPages(words, at, firstPage, end);
+      const endAt = at + (end - firstPage) * WORDS;
+      if (guarded && atomic) journal.save(words, at, endAt - at);
+      if (hinted) this.#modifyRuns(words, at, endAt, firstPage, guarded);
+      else this.#modifyPages(words, at, endAt, firstPage, guarded);
       return;
     }
     const pages = pagesPerEntry(level);
@@ -78,6 +87,7 @@ export class RangeModifier {
     stop: number,
     guarded: boolean,
   ): void {
+    const context = this.#context;
     const low = words[at] as number;
     if (isTable(low, level)) {
       this.#modifyTable(frameOf(low, words[at + 1] as number), level + 1, page, stop, guarded);
@@ -85,54 +95,90 @@ export class RangeModifier {
       const child = this.#mapper.split(words, at, level, page, guarded);
       this.#modifyTable(child, level + 1, page, stop, false);
     } else {
-      if (guarded && this.#context.atomic) this.#context.journal.save(words, at, WORDS);
-      const place = this.#place;
-      place.words = words;
-      place.at = at;
-      place.level = level;
-      place.page = page;
-      place.end = stop;
-      this.#call(low, words[at + 1] as number);
+      if (guarded && context.atomic) context.journal.save(words, at, WORDS);
+      this.#visit(words, at, level, page, stop - page);
+      if (guarded) this.#noteStale(words, at, level, page);
+      if (context.hinted && this.#cursor.updated) this.#settleRun(words, at, level, guarded);
     }
   }
 
-  #modifyPages(words: Uint32Array, firstAt: number, firstPage: number, end: number): void {
-    const place = this.#place;
-    place.words = words;
-    place.level = LAST_LEVEL;
-    let at = firstAt;
-    for (let page = firstPage; page < end; page++) {
-      place.at = at;
-      place.page = page;
-      place.end = page + 1;
-      this.#call(words[at] as number, words[at + 1] as number);
-      at += WORDS;
+  /** Calls back for the descriptor of one entry. */
+  #visit(words: Uint32Array, at: number, level: number, page: number, pageCount: number): void {
+    const cursor = this.#cursor;
+    cursor.words = words;
+    cursor.at = at;
+    cursor.level = level;
+    cursor.page = page;
+    cursor.pageCount = pageCount;
+    cursor.oldLow = words[at] as number;
+    cursor.oldHigh = words[at + 1] as number;
+    cursor.visiting = true;
+    this.#update(cursor);
+    cursor.visiting = false;
+  }
+
+  /** Calls back for the page descriptors from word `firstAt` up to word `endAt`. */
+  #modifyPages(
+    words: Uint32Array,
+    firstAt: number,
+    endAt: number,
+    firstPage: number,
+    guarded: boolean,
+  ): void {
+    const cursor = this.#cursor;
+    const update = this.#update;
+    const live = guarded && this.#context.stale !== undefined;
+    cursor.words = words;
+    cursor.level = LAST_LEVEL;
+    cursor.pageCount = 1;
+    cursor.visiting = true;
+    let page = firstPage;
+    for (let at = firstAt; at < endAt; at += WORDS) {
+      cursor.at = at;
+      cursor.page = page;
+      cursor.oldLow = words[at] as number;
+      cursor.oldHigh = words[at + 1] as number;
+      update(cursor);
+      if (live) this.#noteStale(words, at, LAST_LEVEL, page);
+      page++;
+    }
+    cursor.visiting = false;
+  }
+
+  /** As {@link #modifyPages}, run by run: a run that is no longer uniform loses the contiguous bit. */
+  #modifyRuns(words: Uint32Array, firstAt: number, endAt: number, firstPage: number, guarded: boolean): void {
+    for (let at = firstAt; at < endAt; ) {
+      const next = Math.min(runStart(at) + RUN_WORDS, endAt);
+      this.#modifyPages(words, at, next, firstPage + (at - firstAt) / WORDS, guarded);
+      this.#settleRun(words, at, LAST_LEVEL, guarded);
+      at = next;
     }
   }
 
-  /** Calls back for the descriptor at the place, which is `low`, `high`. */
-  #call(low: number, high: number): void {
-    const descriptor = this.#descriptor;
-    descriptor.reset();
-    try {
-      this.#update();
-    } catch (cause) {
-      throw updateFault(cause, low, high);
+  #settleRun(words: Uint32Array, at: number, level: number, guarded: boolean): void {
+    if (!isUniform(words, runStart(at), level)) {
+      for (let entry = runStart(at); entry < runStart(at) + RUN_WORDS; entry += WORDS) {
+        breakRun(this.#context, words, entry, level, guarded);
+      }
     }
+  }
+
+  /** Notes what a TLB may hold of the descriptor at `at`, if the callback has changed it. */
+  #noteStale(words: Uint32Array, at: number, level: number, page: number): void {
     const { stale } = this.#context;
-    if (stale !== undefined && descriptor.updated) {
-      const { page, level } = this.#place;
-      if (isValidLeaf(low, level)) stale.changed(page);
-      else stale.written();
-    }
+    const { oldLow, oldHigh } = this.#cursor;
+    if (stale === undefined || (words[at] === oldLow && words[at + 1] === oldHigh)) return;
+    if (isValidLeaf(oldLow, level)) stale.changed(page);
+    else stale.written();
   }
 }
 
 /** What a callback threw, as the original reports it: with the bits that the descriptor had. */
-function updateFault(cause: unknown, low: number, high: number): PageTableError {
-  const bits = (BigInt(high) << 32n) | BigInt(low);
-  if (cause instanceof PageTableError && cause.code === 'PteUpdateFault' && cause.details.bits === bits)
+export function updateFault(cause: unknown, low: number, high: number): PageTableError {
+  const bits = wordsToBigInt(low, high);
+  if (cause instanceof PageTableError && cause.code === 'PteUpdateFault' && cause.details.bits === bits) {
     return cause;
+  }
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new PageTableError('PteUpdateFault', `the update failed: ${message}`, { bits }, { cause });
+  return new PageTableError('PteUpdateFault', `the callback failed: ${message}`, { bits }, { cause });
 }

@@ -1,3 +1,4 @@
+import type { DescriptorCursor } from './descriptor-cursor.ts';
 import type { MappingContext } from './mapping-context.ts';
 import {
   entryIndex,
@@ -8,44 +9,45 @@ import {
   pagesPerEntry,
   WORDS,
 } from './table-geometry.ts';
-import type { DescriptorPlace } from './updatable-descriptor.ts';
 
 /**
- * Comes to every block, page and invalid descriptor of the pages from `page` up to `end`, in order, changing
- * nothing. Sets `place` before each visit.
+ * Shows a callback every block, page and invalid descriptor of the pages from `page` up to `end`, in order, through
+ * the one cursor.
  */
-export function visitRange(
+export function visitRange<C extends DescriptorCursor>(
   context: MappingContext,
   page: number,
   end: number,
-  place: DescriptorPlace,
-  visit: () => void,
+  cursor: C,
+  visit: (descriptor: C) => void,
 ): void {
-  visitTable(context, context.rootFrame, context.rootLevel, page, end, place, visit);
+  if (page < end) visitTable(context, context.rootFrame, context.rootLevel, page, end, cursor, visit);
 }
 
-function visitTable(
+function visitTable<C extends DescriptorCursor>(
   context: MappingContext,
   tableFrame: number,
   level: number,
   firstPage: number,
   end: number,
-  place: DescriptorPlace,
-  visit: () => void,
+  cursor: C,
+  visit: (descriptor: C) => void,
 ): void {
   const start = context.tables.locate(tableFrame);
   const words = context.tables.words;
   let at = start + entryIndex(firstPage, level) * WORDS;
   if (level === LAST_LEVEL) {
+    cursor.words = words;
+    cursor.level = level;
+    cursor.pageCount = 1;
+    cursor.visiting = true;
     for (let page = firstPage; page < end; page++) {
-      place.words = words;
-      place.at = at;
-      place.level = level;
-      place.page = page;
-      place.end = page + 1;
-      visit();
+      cursor.at = at;
+      cursor.page = page;
+      visit(cursor);
       at += WORDS;
     }
+    cursor.visiting = false;
     return;
   }
   const pages = pagesPerEntry(level);
@@ -53,14 +55,16 @@ function visitTable(
     const stop = Math.min(firstPageOfEntry(page, level) + pages, end);
     const low = words[at] as number;
     if (isTable(low, level)) {
-      visitTable(context, frameOf(low, words[at + 1] as number), level + 1, page, stop, place, visit);
+      visitTable(context, frameOf(low, words[at + 1] as number), level + 1, page, stop, cursor, visit);
     } else {
-      place.words = words;
-      place.at = at;
-      place.level = level;
-      place.page = page;
-      place.end = stop;
-      visit();
+      cursor.words = words;
+      cursor.at = at;
+      cursor.level = level;
+      cursor.page = page;
+      cursor.pageCount = stop - page;
+      cursor.visiting = true;
+      visit(cursor);
+      cursor.visiting = false;
     }
     page = stop;
   }

@@ -10,18 +10,21 @@ import { lowWordOf, unpackBits } from './attribute-words.ts';
 import { checkAttributes } from './attributes.ts';
 import { compactTables } from './compact.ts';
 import { type ConstraintBits, Constraints } from './constraints.ts';
+import type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
+import { DescriptorCursor } from './descriptor-cursor.ts';
 import { LeafTemplate } from './leaf-template.ts';
-import { checkLiveMap, checkLiveModify } from './live-check.ts';
+import { LiveCheck } from './live-check.ts';
+import { LiveRules } from './live-rules.ts';
 import type { MappingContext } from './mapping-context.ts';
 import type { MemoryRegion } from './memory-region.ts';
 import { RangeMapper } from './range-mapper.ts';
-import { RangeModifier } from './range-modifier.ts';
+import { RangeModifier, type Update, updateFault } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
 import type { AttributeKindOf, AttributesOf, TranslationRegime, VaRangeOption } from './regime.ts';
-import { ENTRIES, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
+import { ENTRIES, LAST_LEVEL, pagesPerEntry } from './table-geometry.ts';
 import { TableRelease } from './table-release.ts';
 import { NO_MAINTENANCE, type StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
-import { Descriptor, type DescriptorPlace, UpdatableDescriptor } from './updatable-descriptor.ts';
+import { UpdatableCursor } from './updatable-cursor.ts';
 
 /** What every table tree is made from. */
 export interface TableOptions<R extends TranslationRegime> {
@@ -64,8 +67,8 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   readonly #context: MappingContext;
   readonly #mapper: RangeMapper;
   readonly #modifier: RangeModifier;
-  readonly #place: DescriptorPlace = { words: new Uint32Array(WORDS), at: 0, level: 0, page: 0, end: 0 };
-  readonly #descriptor: UpdatableDescriptor<AttributeKindOf<R>>;
+  readonly #liveCheck: LiveCheck;
+  readonly #cursor: UpdatableCursor;
   /** Pages that the tables translate. */
   readonly #pages: number;
   #changing = false;
@@ -107,24 +110,17 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       firstPage: vaRange === 'lower' ? 0 : SPACE_PAGES - this.#pages,
       atomic,
       managesContiguous: options.contiguousHints ?? true,
+      hinted: false,
       frameEnd: 2 ** (physicalAddressBits - 12),
       stale: undefined,
     };
-    const rules = {
-      regime: regime as TranslationRegime<AttributeKindOf<R>>,
-      firstPage: this.#context.firstPage,
-      frameEnd: this.#context.frameEnd,
-      retain: !atomic,
-      keepsContiguous: this.#context.managesContiguous,
-    };
-    this.#descriptor = new UpdatableDescriptor(this.#place, rules);
+    const live = new LiveRules(regime);
+    const { firstPage, frameEnd, managesContiguous } = this.#context;
+    const rules = { kind: regime.attributeKind, live, frameEnd, retain: !atomic, managesContiguous };
+    this.#cursor = new UpdatableCursor(rules, firstPage);
     this.#mapper = new RangeMapper(this.#context);
-    this.#modifier = new RangeModifier(
-      this.#context,
-      this.#mapper,
-      this.#place,
-      this.#descriptor as UpdatableDescriptor,
-    );
+    this.#modifier = new RangeModifier(this.#context, this.#mapper, this.#cursor);
+    this.#liveCheck = new LiveCheck(this.#context, live);
   }
 
   /** Bytes of virtual address space that the tables translate. */
@@ -174,7 +170,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     if (context.stale !== undefined) {
       this.#checkRegion(region);
       const { page, end } = this.#relative(region);
-      checkLiveMap(context, this.regime, page, end, frame, template);
+      this.#liveCheck.map(page, end, frame, template);
     }
     if ((lowWordOf(flags) & DescriptorLow.TableOrPage) !== 0) {
       const bits = unpackBits(flags);
@@ -200,12 +196,9 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   ): TlbMaintenance {
     this.#checkRegion(region);
     const { page, end } = this.#relative(region);
-    const descriptor = this.#descriptor;
-    const call = (): void => update(descriptor);
+    const call = update as Update;
     return this.#change(() => {
-      if (this.#context.stale !== undefined) {
-        checkLiveModify(this.#context, page, end, this.#place, descriptor as UpdatableDescriptor, call);
-      }
+      if (this.#context.stale !== undefined) this.#liveCheck.modify(page, end, this.#cursor, call);
       this.#modifier.modify(page, end, call);
     });
   }
@@ -218,18 +211,12 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   walkRange(region: MemoryRegion, visit: (descriptor: Descriptor<AttributeKindOf<R>>) => void): void {
     this.#checkRegion(region);
     const { page, end } = this.#relative(region);
-    const place: DescriptorPlace = { words: new Uint32Array(WORDS), at: 0, level: 0, page: 0, end: 0 };
     const kind = this.regime.attributeKind as AttributeKindOf<R>;
-    const descriptor = new Descriptor(place, kind, this.#context.firstPage);
-    let visiting = false;
+    const cursor = new DescriptorCursor(kind, this.#context.firstPage);
     try {
-      visitRange(this.#context, page, end, place, () => {
-        visiting = true;
-        visit(descriptor);
-        visiting = false;
-      });
+      visitRange(this.#context, page, end, cursor, visit as (descriptor: DescriptorCursor) => void);
     } catch (cause) {
-      throw visiting ? visitFault(descriptor, cause) : cause;
+      throw cursor.visiting ? updateFault(cause, cursor.low, cursor.high) : cause;
     }
   }
 
@@ -342,10 +329,4 @@ function takeRoot(frames: FrameSource, atomic: boolean): number {
     if (atomic) frames.rollback();
     throw error;
   }
-}
-
-function visitFault(descriptor: Descriptor, cause: unknown): PageTableError {
-  const { bits } = descriptor;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new PageTableError('PteUpdateFault', `the visit failed: ${message}`, { bits }, { cause });
 }

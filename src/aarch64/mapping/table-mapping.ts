@@ -1,10 +1,10 @@
 import { hex } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
+import type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
 import type { MemoryRegion } from './memory-region.ts';
 import type { AsidOption, AttributeKindOf, TranslationRegime, VaRangeOption } from './regime.ts';
 import { RootTable, type TableOptions } from './root-table.ts';
 import { StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
-import type { Descriptor, UpdatableDescriptor } from './updatable-descriptor.ts';
 
 export type MappingOptions<R extends TranslationRegime> = TableOptions<R> & VaRangeOption<R> & AsidOption<R>;
 

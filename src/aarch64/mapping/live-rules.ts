@@ -1,0 +1,37 @@
+import { highWordOf, LOW_MASK, lowWordOf } from './attribute-words.ts';
+import { knownBits } from './attributes.ts';
+import type { TranslationRegime } from './regime.ts';
+import { LAST_LEVEL, leafFrameOf } from './table-geometry.ts';
+
+/**
+ * Which changes of a valid leaf in use need no break-before-make (Arm ARM D8.16.1). Like the original it is stricter
+ * than the architecture: what the regime's `liveSettable` and `liveClearable` do not name is refused.
+ */
+export class LiveRules {
+  /** Bits that may not be set, and bits that may not be cleared, in low and high word. */
+  readonly #notSetLow: number;
+  readonly #notSetHigh: number;
+  readonly #notClearedLow: number;
+  readonly #notClearedHigh: number;
+
+  constructor({ attributeKind, liveSettable, liveClearable }: TranslationRegime) {
+    const known = knownBits(attributeKind);
+    this.#notSetLow = lowWordOf(known & ~liveSettable);
+    this.#notSetHigh = highWordOf(known & ~liveSettable);
+    this.#notClearedLow = lowWordOf(known & ~liveClearable);
+    this.#notClearedHigh = highWordOf(known & ~liveClearable);
+  }
+
+  /** Whether a valid leaf may become another one by a single store. */
+  permits(level: number, low: number, high: number, newLow: number, newHigh: number): boolean {
+    // Bit 16 is nT in a block and address in a page.
+    const mask = level < LAST_LEVEL ? -1 : LOW_MASK;
+    return (
+      (newLow & ~low & mask & this.#notSetLow) === 0 &&
+      (low & ~newLow & mask & this.#notClearedLow) === 0 &&
+      (newHigh & ~high & this.#notSetHigh) === 0 &&
+      (high & ~newHigh & this.#notClearedHigh) === 0 &&
+      leafFrameOf(low, high, level) === leafFrameOf(newLow, newHigh, level)
+    );
+  }
+}
