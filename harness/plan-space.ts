@@ -25,10 +25,10 @@ export function probedSpace(registers: Registers): ProbedSpace {
       privileges: [Privilege.Supervisor, Privilege.User],
     };
   }
-  const { regime, ranges } = decodeStageOne(registers);
+  const { hasUser, ranges } = decodeStageOne(registers);
   return {
     translated: ranges.map(({ inputBits, upper }) => rangeOf(inputBits, upper)),
-    privileges: regime.hasUser ? [Privilege.Supervisor, Privilege.User] : [Privilege.Supervisor],
+    privileges: hasUser ? [Privilege.Supervisor, Privilege.User] : [Privilege.Supervisor],
   };
 }
 

@@ -1,7 +1,7 @@
 import { FRAME_SHIFT, FRAME_SIZE, WORDS_PER_FRAME } from './addresses.ts';
 import { EntryKind } from './entry-kind.ts';
 import { LeafList } from './leaf-list.ts';
-import type { PhysicalMemory } from './memory/physical-memory.ts';
+import type { WalkMemory } from './walk-memory.ts';
 
 /** How a scan reads entries. A table's `height` is 1 at the last level and grows towards the root. */
 export interface EntryFormat {
@@ -29,7 +29,7 @@ export interface ScanRoot {
 /**
  * Every leaf that the roots reach, in the order of the roots. @throws RangeError if there are more than `limit`
  */
-export function scanLeaves(memory: PhysicalMemory, roots: readonly ScanRoot[], limit: number): LeafList {
+export function scanLeaves(memory: WalkMemory, roots: readonly ScanRoot[], limit: number): LeafList {
   return scanEntries(memory, roots, limit, { what: 'leaves', wants: (kind) => kind === EntryKind.Leaf });
 }
 
@@ -39,7 +39,7 @@ export function scanLeaves(memory: PhysicalMemory, roots: readonly ScanRoot[], l
  * field.
  * @throws RangeError if there are more than `limit`
  */
-export function scanDeadEnds(memory: PhysicalMemory, roots: readonly ScanRoot[], limit: number): LeafList {
+export function scanDeadEnds(memory: WalkMemory, roots: readonly ScanRoot[], limit: number): LeafList {
   return scanEntries(memory, roots, limit, {
     what: 'entries that lead nowhere',
     wants: (kind, low, high, tableFrame) => {
@@ -63,7 +63,7 @@ interface Wanted {
  * @throws RangeError if there are more than `limit`
  */
 function scanEntries(
-  memory: PhysicalMemory,
+  memory: WalkMemory,
   roots: readonly ScanRoot[],
   limit: number,
   wanted: Wanted,
@@ -86,13 +86,13 @@ const ENTRIES_PER_FRAME = FRAME_SIZE / 8;
 const HEIGHTS = 8;
 
 class EntryScan {
-  readonly #memory: PhysicalMemory;
+  readonly #memory: WalkMemory;
   readonly #root: ScanRoot;
   readonly #format: EntryFormat;
   readonly #wanted: Wanted;
   readonly #counts = new Map<number, number>();
 
-  constructor(memory: PhysicalMemory, root: ScanRoot, wanted: Wanted) {
+  constructor(memory: WalkMemory, root: ScanRoot, wanted: Wanted) {
     this.#memory = memory;
     this.#root = root;
     this.#format = root.format;

@@ -54,12 +54,20 @@ export function x64ErrorCode(fault: number): number {
   return fault & 0xff_ffff;
 }
 
+/** In the `hpfar` column: not a fault of stage 2, or a machine does not know. */
+export const HPFAR_NONE = 2n ** 64n - 1n;
+/** In the `hpfar` column: a fault of stage 2 for which the architecture leaves HPFAR_EL2 open. */
+export const HPFAR_OPEN = 2n ** 64n - 2n;
+
 /** Columns for `length` accesses, 24 bytes each. */
 export class OutcomeList {
   readonly length: number;
   /** Bits of {@link Known}. */
   readonly known: Uint8Array;
-  /** 0 = the access completes; x64: {@link x64Fault}; AArch64: ESR_ELx[31:0]; or a {@link StructuralFault}. */
+  /**
+   * 0 = the access completes; x64: {@link x64Fault}; AArch64: ESR_ELx[31:0]; or a {@link StructuralFault}. The
+   * instruction syndrome that stage 2 adds (ISS[24:14] with ISV) tells of the instruction: it is left out.
+   */
   readonly fault: Uint32Array;
   /** CR2 / FAR of a fault; 0 otherwise (and for x64 #GP and #SS, which have none). */
   readonly faultAddress: BigUint64Array;
@@ -73,6 +81,7 @@ export class OutcomeList {
    * AArch64: the MAIR byte in bits 7:0, the shareability (0 non, 2 outer, 3 inner) in bits 9:8.
    */
   readonly memoryType: Uint16Array;
+  #hpfar: BigUint64Array | undefined;
 
   constructor(length: number) {
     this.length = length;
@@ -81,5 +90,19 @@ export class OutcomeList {
     this.faultAddress = new BigUint64Array(length);
     this.physicalAddress = new Float64Array(length).fill(-1);
     this.memoryType = new Uint16Array(length);
+  }
+  /**
+   * HPFAR_EL2 of a fault of stage 2 (AArch64), which only such a fault has: so it also tells which exception
+   * level takes the exception. {@link HPFAR_NONE} or {@link HPFAR_OPEN} otherwise. Absent where nobody knows of
+   * stage 2.
+   */
+  get hpfar(): BigUint64Array | undefined {
+    return this.#hpfar;
+  }
+
+  /** The `hpfar` column, made of {@link HPFAR_NONE} if it is absent. */
+  ensureHpfar(): BigUint64Array {
+    this.#hpfar ??= new BigUint64Array(this.length).fill(HPFAR_NONE);
+    return this.#hpfar;
   }
 }

@@ -43,6 +43,8 @@ export interface FaultedAccess {
   readonly fault: number;
   /** CR2 / FAR; undefined for the x64 exceptions that have none. */
   readonly faultAddress: bigint | undefined;
+  /** AArch64: present if stage 2 raised it; with HPFAR_EL2 where the architecture defines it. */
+  readonly stageTwo?: { readonly hpfar: bigint | undefined };
   /** The fields of `fault`. */
   readonly decoded: X64FaultFields | AArch64FaultFields;
   /** "#PF error code 0x3 (P, W)"; "data abort, same EL, permission fault level 3, write". */

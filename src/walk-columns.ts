@@ -1,6 +1,6 @@
 import type { AccessList } from './access-list.ts';
 import { hex } from './addresses.ts';
-import { KNOWN_ALL, type OutcomeList } from './outcome-list.ts';
+import { HPFAR_NONE, KNOWN_ALL, type OutcomeList } from './outcome-list.ts';
 
 /**
  * Makes the first `length` outcomes ones of which everything is known and that neither fault nor complete.
@@ -16,6 +16,7 @@ export function prepareOutcomes(outcomes: OutcomeList, length: number): Uint32Ar
   outcomes.faultAddress.fill(0n, 0, length);
   outcomes.physicalAddress.fill(-1, 0, length);
   outcomes.memoryType.fill(0, 0, length);
+  outcomes.hpfar?.fill(HPFAR_NONE, 0, length);
   const { buffer, byteOffset } = outcomes.faultAddress;
   return new Uint32Array(buffer, byteOffset, 2 * length);
 }

@@ -20,7 +20,10 @@ export interface TranslationDetails {
     memoryType: number,
   ): Pick<CompletedAccess, 'pageSize' | 'memoryTypeName' | 'permissions'>;
   /** What is to be said about a fault. */
-  fault(fault: number): Pick<FaultedAccess, 'decoded' | 'description'> & { readonly hasAddress: boolean };
+  fault(
+    fault: number,
+    hpfar: bigint | undefined,
+  ): Pick<FaultedAccess, 'decoded' | 'description' | 'stageTwo'> & { readonly hasAddress: boolean };
 }
 
 /** Predicts one access through the bulk form, so that both say the same. */
@@ -53,7 +56,7 @@ export function translateOne(request: AccessRequest, details: TranslationDetails
   if (fault === StructuralFault.TableOutsideMemory) {
     return { kind: 'table-outside-memory', entryAddress: BigInt(physicalAddress), ...details.level() };
   }
-  const { hasAddress, ...said } = details.fault(fault);
+  const { hasAddress, ...said } = details.fault(fault, outcomes.hpfar?.[0]);
   const faultAddress = hasAddress ? (outcomes.faultAddress[0] as bigint) : undefined;
   return { kind: 'faults', fault, faultAddress, ...said };
 }

@@ -1,3 +1,4 @@
+import { Access, Privilege } from '../access-list.ts';
 import { isStructuralFault } from '../outcome-list.ts';
 
 /** ESR_ELx.EC of a failed translation (Arm ARM D19.2). */
@@ -9,7 +10,13 @@ export const ExceptionClass = {
 } as const;
 
 /** Fields of ESR_ELx[31:0] for aborts. */
-const Esr = { EcShift: 26, InstructionLength: 1 << 25, WriteNotRead: 1 << 6, StatusMask: 0x3f } as const;
+const Esr = {
+  EcShift: 26,
+  InstructionLength: 1 << 25,
+  StageOneWalk: 1 << 7,
+  WriteNotRead: 1 << 6,
+  StatusMask: 0x3f,
+} as const;
 
 /** Kinds of translation faults: the fault status code at level 0 (Arm ARM D19.2, ESR_ELx.ISS: DFSC and IFSC). */
 export const FaultStatus = {
@@ -32,11 +39,53 @@ export function faultStatusCode(kind: FaultStatus, level: number): number {
   return kind === FaultStatus.AddressSize ? ADDRESS_SIZE_LEVEL_MINUS_1 : TRANSLATION_LEVEL_MINUS_1;
 }
 
-/** ESR_ELx[31:0] of an abort: EC, IL = 1, WnR and xFSC; everything else is 0 for stage 1 faults. */
+/** ESR_ELx[31:0] of an abort: EC, IL = 1, WnR and xFSC; everything else is 0 unless stage 2 adds to it. */
 export function abortSyndrome(exceptionClass: number, write: boolean, status: number): number {
   return (
     ((exceptionClass << Esr.EcShift) | Esr.InstructionLength | (write ? Esr.WriteNotRead : 0) | status) >>> 0
   );
+}
+
+/** ESR of a fault of stage 1, which the regime's own exception level takes. */
+export function syndrome(access: Access, privilege: Privilege, status: number): number {
+  const fromUser = privilege === Privilege.User;
+  if (access === Access.Execute) {
+    const instructionAbort = fromUser
+      ? ExceptionClass.InstructionAbortLowerEl
+      : ExceptionClass.InstructionAbortSameEl;
+    return abortSyndrome(instructionAbort, false, status);
+  }
+  const dataAbort = fromUser ? ExceptionClass.DataAbortLowerEl : ExceptionClass.DataAbortSameEl;
+  return abortSyndrome(dataAbort, access === Access.Write, status);
+}
+
+/** ESR_EL2 of a fault of stage 2: EL2 takes it from below, whatever the privilege. */
+export function stageTwoSyndrome(access: Access, status: number): number {
+  return syndrome(access, Privilege.User, status);
+}
+
+/** HPFAR_EL2 of a fault at an intermediate address: its bits 51:12 from bit 4 (Arm ARM D19.2). */
+export function hpfarOf(address: number): bigint {
+  return BigInt(Math.floor(address / 4096)) << 4n;
+}
+
+/** Whether a fault status code is that of a permission fault. */
+export function isPermissionStatus(status: number): boolean {
+  return (status & ~3) === FaultStatus.Permission;
+}
+
+/** ISS[24:14] of a data abort at stage 2: ISV, SAS, SSE, SRT, SF, AR. */
+const INSTRUCTION_SYNDROME = 0x01ff_c000;
+
+/** The syndrome of a data abort without what it says about the instruction; see `OutcomeList.fault`. */
+export function withoutInstructionSyndrome(esr: number): number {
+  const isDataAbort = abortKind(esr >>> Esr.EcShift) === 'data abort';
+  return isDataAbort ? (esr & ~INSTRUCTION_SYNDROME) >>> 0 : esr;
+}
+
+/** The syndrome of a fault that stage 2 raised on a walk of stage 1: with S1PTW. */
+export function onStageOneWalk(esr: number): number {
+  return (esr | Esr.StageOneWalk) >>> 0;
 }
 
 /** The fields of an AArch64 fault. */
@@ -49,6 +98,8 @@ export interface AArch64FaultFields {
   readonly sameLevel: boolean;
   /** ESR.WnR of a data abort. */
   readonly write: boolean;
+  /** ESR.S1PTW: stage 2 raised it when stage 1 read its tables. */
+  readonly stageOneWalk: boolean;
   /** DFSC or IFSC. */
   readonly status: number;
   /** "translation fault", or the status code where it is none of a walk. */
@@ -71,6 +122,7 @@ export function decodeAArch64Fault(esr: number): AArch64FaultFields {
       exceptionClass === ExceptionClass.InstructionAbortSameEl ||
       exceptionClass === ExceptionClass.DataAbortSameEl,
     write: kind === 'data abort' && (esr & Esr.WriteNotRead) !== 0,
+    stageOneWalk: kind !== 'other' && (esr & Esr.StageOneWalk) !== 0,
     status,
     ...causeOf(status),
   };
@@ -80,11 +132,12 @@ export function decodeAArch64Fault(esr: number): AArch64FaultFields {
 export function describeAArch64Fault(esr: number): string {
   if (esr === 0) return 'no fault';
   if (isStructuralFault(esr)) return 'table outside memory';
-  const { exceptionClass, kind, sameLevel, write, cause, level } = decodeAArch64Fault(esr);
+  const { exceptionClass, kind, sameLevel, write, stageOneWalk, cause, level } = decodeAArch64Fault(esr);
   if (kind === 'other') return `exception class 0x${exceptionClass.toString(16)}`;
   const where = level === undefined ? cause : `${cause} level ${level}`;
   const access = kind === 'data abort' ? (write ? ', write' : ', read') : '';
-  return `${kind}, ${sameLevel ? 'same' : 'lower'} EL, ${where}${access}`;
+  const walk = stageOneWalk ? ', on a stage 1 walk' : '';
+  return `${kind}, ${sameLevel ? 'same' : 'lower'} EL, ${where}${access}${walk}`;
 }
 
 function abortKind(exceptionClass: number): AArch64FaultFields['kind'] {

@@ -6,31 +6,29 @@ export const SHAREABILITY_COLUMN_SHIFT = 8;
 /** MAIR byte of memory that is inner and outer non-cacheable. */
 const NON_CACHEABLE = 0x44;
 /** SH[1:0] = 0b01. */
-const RESERVED_SHAREABILITY = 1;
+export const RESERVED_SHAREABILITY = 1;
 
-/** What AttrIndx and SH of a leaf select; index: {@link memoryTypeIndex}. */
+/** What the attributes and SH of a leaf select; index: `memoryTypeIndex` in walk-descriptor.ts. */
 export interface MemoryTypeTable {
   /** Elements of `OutcomeList.memoryType`. */
   readonly types: Uint16Array;
-  /** Elements of `OutcomeList.known`: all but the shareability where the architecture leaves it open. */
+  /** Elements of `OutcomeList.known`: all but what the architecture leaves open. */
   readonly known: Uint8Array;
 }
 
-/** SH and AttrIndx as they stand together in {@link MemoryTypeTable}. */
-export function memoryTypeIndex(descriptorLow: number): number {
-  return ((descriptorLow >>> 2) & 0x07) | ((descriptorLow >>> 5) & 0x18);
-}
+/** Elements of a {@link MemoryTypeTable}: four bits of attributes below two of shareability. */
+export const MEMORY_TYPE_INDICES = 64;
 
 /**
  * Every combination of AttrIndx and SH under a MAIR value: what the descriptor selects, as PAR_EL1 shows it. That
  * SCTLR_ELx.C = 0 makes data accesses non-cacheable beyond that is left out.
  */
 export function memoryTypeTable(mair: bigint): MemoryTypeTable {
-  const types = new Uint16Array(32);
-  const known = new Uint8Array(32).fill(KNOWN_ALL);
-  for (let index = 0; index < 32; index++) {
+  const types = new Uint16Array(MEMORY_TYPE_INDICES);
+  const known = new Uint8Array(MEMORY_TYPE_INDICES).fill(KNOWN_ALL);
+  for (let index = 0; index < MEMORY_TYPE_INDICES; index++) {
     const attribute = Number((mair >> BigInt(8 * (index & 7))) & 0xffn);
-    const shareability = effectiveShareability(attribute, index >>> 3);
+    const shareability = effectiveShareability(attribute, index >>> 4);
     types[index] = attribute | (shareability << SHAREABILITY_COLUMN_SHIFT);
     if (shareability === RESERVED_SHAREABILITY) known[index] = KNOWN_ALL & ~Known.Shareability;
   }
@@ -89,7 +87,7 @@ function cacheability(nibble: number): string | undefined {
   }
 }
 
-function isDevice(attribute: number): boolean {
+export function isDevice(attribute: number): boolean {
   return attribute >>> 4 === 0;
 }
 

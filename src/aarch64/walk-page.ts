@@ -1,18 +1,19 @@
 import { FRAME_SHIFT, FRAME_SIZE, WORDS_PER_FRAME } from '../addresses.ts';
 import { fieldOf } from '../bit-field.ts';
 import { EntryKind } from '../entry-kind.ts';
-import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import type { MemoryRange } from '../memory/physical-memory.ts';
+import type { WalkMemory } from '../walk-memory.ts';
 import { DescriptorLow } from './descriptor-bits.ts';
 import {
   descriptorKind,
   leafFrame,
   leafRestrictions,
+  memoryTypeIndex,
   tableFrame,
   tableRestrictions,
 } from './walk-descriptor.ts';
-import { memoryTypeIndex } from './walk-memory-type.ts';
-import { FIRST_LEVEL, LAST_LEVEL, type LevelBits, levelBits } from './walk-regime.ts';
-import type { StageOne, WalkRange } from './walk-stage-one.ts';
+import { FIRST_LEVEL, LAST_LEVEL, type LevelBits, levelBits } from './walk-granule.ts';
+import type { TranslationStage, WalkRange } from './walk-stage.ts';
 
 /** Address bits 63:56 never tell two descriptors apart: they are checked, or ignored, before a walk. */
 const BELOW_TAG = 0x00ff_ffff;
@@ -23,8 +24,8 @@ const BELOW_TAG = 0x00ff_ffff;
  * last descriptor, or under the same last-level table, until {@link forget}.
  */
 export class AArch64PageWalk {
-  readonly stage: StageOne;
-  readonly memory: PhysicalMemory;
+  readonly stage: TranslationStage;
+  readonly memory: WalkMemory;
 
   /** What the last descriptor is: anything but a table. */
   end: EntryKind = EntryKind.Invalid;
@@ -39,7 +40,7 @@ export class AArch64PageWalk {
   pageAddress = 0;
   /** Address of the table and index used at each level; index: level − {@link FIRST_LEVEL}. */
   readonly tableAddresses = new Float64Array(LAST_LEVEL - FIRST_LEVEL + 1);
-  readonly indices = new Uint16Array(LAST_LEVEL - FIRST_LEVEL + 1);
+  readonly indices = new Uint32Array(LAST_LEVEL - FIRST_LEVEL + 1);
 
   #lastLow = 0;
   #lastHigh = 0;
@@ -52,7 +53,7 @@ export class AArch64PageWalk {
   #pageIndexMask = 0;
   #pageRestrictions = 0;
 
-  constructor(memory: PhysicalMemory, stage: StageOne) {
+  constructor(memory: WalkMemory, stage: TranslationStage) {
     this.memory = memory;
     this.stage = stage;
   }
@@ -109,7 +110,7 @@ export class AArch64PageWalk {
 
   /** Index of the leaf's memory type in the stage's `memoryTypes`. */
   get memoryTypeIndex(): number {
-    return memoryTypeIndex(this.entryLow);
+    return memoryTypeIndex(this.#lastRange as WalkRange, this.entryLow);
   }
 
   #walkFromRoot(range: WalkRange, low: number, high: number): void {
@@ -132,7 +133,7 @@ export class AArch64PageWalk {
         return;
       }
       const start = (frame - memory.firstFrame) * WORDS_PER_FRAME + offset / 4;
-      if (this.level === LAST_LEVEL && byte + (tableMask - index) * 8 < FRAME_SIZE) {
+      if (this.level === LAST_LEVEL && this.#isInOneRange(frame, offset, tableMask, memory)) {
         this.#pageWords = memory.words;
         this.#pageStart = start;
         this.#pageIndexMask = tableMask;
@@ -140,11 +141,18 @@ export class AArch64PageWalk {
       }
       const at = start + index * 2;
       if (!this.#take(range, memory.words[at] as number, memory.words[at + 1] as number)) return;
-      frame = tableFrame(granule, this.entryLow, this.entryHigh);
+      frame = tableFrame(range, this.entryLow, this.entryHigh);
       offset = 0;
       tableMask = (1 << granule.indexBits) - 1;
       this.level++;
     }
+  }
+
+  /** Whether all of a table is where `range` has one of its entries. */
+  #isInOneRange(frame: number, offset: number, tableMask: number, range: MemoryRange): boolean {
+    const bytes = offset + (tableMask + 1) * 8;
+    if (bytes <= FRAME_SIZE) return true;
+    return this.memory.rangeHolding(frame, bytes >>> FRAME_SHIFT) === range;
   }
 
   /** Decodes the descriptor at the current level. @returns whether it leads on to a table */
@@ -152,14 +160,14 @@ export class AArch64PageWalk {
     const { stage, level } = this;
     this.entryLow = low;
     this.entryHigh = high;
-    this.end = descriptorKind(stage, range.granule, level, low, high);
+    this.end = descriptorKind(range, level, low, high);
     if (this.end === EntryKind.Table) {
       if (range.hierarchical) this.restrictions |= tableRestrictions(high);
       return true;
     }
     if (this.end === EntryKind.Leaf) {
-      this.restrictions |= leafRestrictions(low, high, stage.hardwareDirty);
-      this.pageAddress = leafFrame(range.granule, level, low, high) * FRAME_SIZE;
+      this.restrictions |= leafRestrictions(stage, low, high);
+      this.pageAddress = leafFrame(range, level, low, high) * FRAME_SIZE;
     }
     return false;
   }

@@ -1,74 +1,20 @@
-import { highMask, lowMask } from '../bit-field.ts';
 import type { AArch64Registers } from '../registers.ts';
-
-/** The level of page descriptors, for every granule. */
-export const LAST_LEVEL = 3;
-/** The lowest level number (FEAT_LPA2). Arrays by level are indexed by level − FIRST_LEVEL. */
-export const FIRST_LEVEL = -1;
-/** The widest output address without FEAT_LPA and FEAT_LPA2. */
-export const MAX_OUTPUT_BITS = 48;
-
-/** A translation granule (Arm ARM D8.2). */
-export interface Granule {
-  readonly name: string;
-  /** log2 of the page size. */
-  readonly pageShift: number;
-  /** log2 of the descriptors in a full table. */
-  readonly indexBits: number;
-  /** The lowest level number that can have blocks. */
-  readonly firstBlockLevel: number;
-  /** The smallest TnSZ: 64 minus the widest input address. */
-  readonly smallestTxsz: number;
-  /** How each level cuts an address; index: level − {@link FIRST_LEVEL}. */
-  readonly levels: readonly LevelBits[];
-}
-
-/** How a level cuts addresses. */
-export interface LevelBits {
-  /** log2 of the bytes that a descriptor maps. */
-  readonly shift: number;
-  /** The address bits below, as two words. */
-  readonly offsetLow: number;
-  readonly offsetHigh: number;
-}
-
-function granule(description: Omit<Granule, 'levels'>): Granule {
-  const levels = Array.from({ length: LAST_LEVEL - FIRST_LEVEL + 1 }, (_, i) => {
-    const shift = description.pageShift + (LAST_LEVEL - FIRST_LEVEL - i) * description.indexBits;
-    return { shift, offsetLow: lowMask(0, shift), offsetHigh: highMask(0, shift) };
-  });
-  return { ...description, levels };
-}
-
-/** 4 KiB pages without FEAT_LPA2: 48-bit input addresses, 48-bit output addresses. */
-export const GRANULE_4K = granule({
-  name: '4 KiB',
-  pageShift: 12,
-  indexBits: 9,
-  firstBlockLevel: 1,
-  smallestTxsz: 16,
-});
-
-export function levelBits(granule: Granule, level: number): LevelBits {
-  return granule.levels[level - FIRST_LEVEL] as LevelBits;
-}
-
-/** The level at which the walk of an input address of so many bits starts. */
-export function startLevelOf(granule: Granule, inputBits: number): number {
-  return LAST_LEVEL + 1 - Math.ceil((inputBits - granule.pageShift) / granule.indexBits);
-}
+import { type CpuFeatures, cpuFeaturesOf } from './walk-cpu.ts';
+import { GRANULE_4K, GRANULE_16K, GRANULE_64K, type Granule } from './walk-granule.ts';
+import { bit, Hcr } from './walk-registers.ts';
 
 /** Where TCR_ELx holds the fields of one range of virtual addresses; positions of lowest bits. */
 export interface VaRangeFields {
-  /** "TTBR0". */
   readonly base: 'ttbr0' | 'ttbr1';
   /** TnSZ, 6 bits. */
   readonly size: number;
   /** "T0SZ", for messages. */
   readonly sizeName: string;
-  /** TGn, 2 bits, and the granule of each value; undefined: reserved, or not modelled. */
+  /** TGn, 2 bits, and the granule of each value; undefined: reserved. */
   readonly granule: number;
   readonly granules: readonly (Granule | undefined)[];
+  /** SHn, 2 bits: with DS = 1 the shareability of every leaf. */
+  readonly shareability: number;
   /** TBIn: bits 63:56 are not part of the address. */
   readonly topByteIgnore: number;
   /** TBIDn: … but for instruction fetches they are. */
@@ -81,10 +27,10 @@ export interface VaRangeFields {
   readonly userDisable?: number;
 }
 
-/** What tells one translation regime from another (Arm ARM D8.1). */
+/** What tells one translation regime from another in stage 1 (Arm ARM D8.1). */
 export interface TranslationRegime {
   readonly name: string;
-  /** Whether accesses from EL0 use it. */
+  /** Whether descriptors give rights to EL0. */
   readonly hasUser: boolean;
   /** One range from address 0, or a lower and an upper one selected by address bit 55. */
   readonly ranges: readonly VaRangeFields[];
@@ -97,8 +43,9 @@ export interface TranslationRegime {
   readonly largeDescriptors: number;
 }
 
-const TG0 = [GRANULE_4K, undefined, undefined, undefined];
-const TG1 = [undefined, undefined, GRANULE_4K, undefined];
+/** TG0, and the TG0 of VTCR_EL2. */
+export const TG0 = [GRANULE_4K, GRANULE_64K, GRANULE_16K, undefined] as const;
+const TG1 = [undefined, GRANULE_16K, GRANULE_4K, GRANULE_64K] as const;
 
 /** EL1&0 stage 1 under TCR_EL1 (Arm ARM D19.2). */
 export const EL1_AND_0: TranslationRegime = {
@@ -111,6 +58,7 @@ export const EL1_AND_0: TranslationRegime = {
       sizeName: 'T0SZ',
       granule: 14,
       granules: TG0,
+      shareability: 12,
       topByteIgnore: 37,
       topByteIgnoreDataOnly: 51,
       hierarchicalDisable: 41,
@@ -123,6 +71,7 @@ export const EL1_AND_0: TranslationRegime = {
       sizeName: 'T1SZ',
       granule: 30,
       granules: TG1,
+      shareability: 28,
       topByteIgnore: 38,
       topByteIgnoreDataOnly: 52,
       hierarchicalDisable: 42,
@@ -136,7 +85,10 @@ export const EL1_AND_0: TranslationRegime = {
   largeDescriptors: 59,
 };
 
-/** EL2 stage 1 with HCR_EL2.E2H = 0 under TCR_EL2 (Arm ARM D19.2). */
+/** EL2&0 under TCR_EL2, which HCR_EL2.E2H gives the layout of TCR_EL1 (FEAT_VHE). */
+export const EL2_AND_0: TranslationRegime = { ...EL1_AND_0, name: 'EL2&0' };
+
+/** EL2 with HCR_EL2.E2H = 0 under TCR_EL2 (Arm ARM D19.2). */
 export const EL2: TranslationRegime = {
   name: 'EL2',
   hasUser: false,
@@ -147,6 +99,7 @@ export const EL2: TranslationRegime = {
       sizeName: 'T0SZ',
       granule: 14,
       granules: TG0,
+      shareability: 12,
       topByteIgnore: 20,
       topByteIgnoreDataOnly: 29,
       hierarchicalDisable: 24,
@@ -158,14 +111,26 @@ export const EL2: TranslationRegime = {
   largeDescriptors: 32,
 };
 
-/** @throws RangeError for a regime that is not modelled */
-export function regimeOf(registers: AArch64Registers): TranslationRegime {
+/** EL3 under TCR_EL3, which has the layout of TCR_EL2 with E2H = 0. */
+export const EL3: TranslationRegime = { ...EL2, name: 'EL3' };
+
+/** The regime whose stage 1 is under test; see {@link AArch64Registers}. */
+export function regimeOf(registers: AArch64Registers, cpu: CpuFeatures): TranslationRegime {
   switch (registers.exceptionLevel) {
     case 1:
       return EL1_AND_0;
     case 2:
-      return EL2;
+      return cpu.virtualizationHost && bit(registers.hcrEl2, Hcr.E2H) ? EL2_AND_0 : EL2;
     case 3:
-      throw new RangeError('exceptionLevel is 3: the EL3 regime is not modelled yet');
+      return EL3;
   }
+}
+
+/**
+ * Whether accesses from EL0 exist under these registers: in EL1&0, and in EL2&0 with HCR_EL2.TGE = 1, without
+ * which EL0 belongs to EL1&0.
+ */
+export function regimeHasUser(registers: AArch64Registers): boolean {
+  const regime = regimeOf(registers, cpuFeaturesOf(registers));
+  return regime.hasUser && (regime !== EL2_AND_0 || bit(registers.hcrEl2, Hcr.TGE));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { regimeHasUser } from '../../src/aarch64/walk-stage-one.ts';
+import { regimeHasUser } from '../../src/aarch64/walk-regime.ts';
 import {
   EL1,
   EL2,

@@ -1,13 +1,37 @@
 import fc from 'fast-check';
 import { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 
-/** Frames that random tables lie in; two separate ranges, so that pointers leave and enter memory. */
-const LOW_FRAME = 0x10;
-const HIGH_FRAME = 0x1_2345;
-export const TABLE_FRAMES = [0, 1, 2, 3, 4].flatMap((i) => [LOW_FRAME + i, HIGH_FRAME + i]);
+/** What random tables of a granule look like. */
+export interface TableShape {
+  /** log2 of the size of a page and of a table. */
+  readonly pageShift: number;
+  /** log2 of the entries in a table. */
+  readonly indexBits: number;
+  /** 4 KiB frames that tables lie in; two separate ranges, so that pointers leave and enter memory. */
+  readonly tableFrames: readonly number[];
+  /** Indices that tables use and random addresses walk through. */
+  readonly usedIndices: readonly number[];
+}
 
-/** Indices that random tables use and random addresses walk through. */
-export const USED_INDICES = [0, 1, 0xff, 0x100, 0x1fe, 0x1ff] as const;
+const TABLES_PER_RANGE = 5;
+
+export function tableShape(pageShift: number): TableShape {
+  const indexBits = pageShift - 3;
+  const frames = 2 ** (pageShift - 12);
+  const highFrame = 0x1_2345 & -frames;
+  const half = 2 ** (indexBits - 1);
+  return {
+    pageShift,
+    indexBits,
+    tableFrames: [0, 1, 2, 3, 4].flatMap((i) => [0x10 + i * frames, highFrame + i * frames]),
+    usedIndices: [0, 1, half - 1, half, 2 * half - 2, 2 * half - 1],
+  };
+}
+
+/** Tables of 512 entries. */
+export const SHAPE_4K = tableShape(12);
+export const TABLE_FRAMES = SHAPE_4K.tableFrames;
+export const USED_INDICES = SHAPE_4K.usedIndices;
 
 /** How likely (in percent) each bit of an entry is set; bits that are not named are set in 2 %. */
 export type BitOdds = Readonly<Record<number, number>>;
@@ -34,21 +58,22 @@ export function oneOf<T>(random: Random, values: readonly T[]): T {
 }
 
 /** Memory full of tables that lead to each other, to themselves, and sometimes into nowhere. */
-export function randomTables(random: Random, odds: BitOdds): PhysicalMemory {
+export function randomTables(random: Random, odds: BitOdds, shape = SHAPE_4K): PhysicalMemory {
   const memory = new PhysicalMemory();
-  memory.addRange(LOW_FRAME * 4096, new ArrayBuffer(5 * 4096));
-  memory.addRange(HIGH_FRAME * 4096, new ArrayBuffer(5 * 4096));
-  for (const frame of TABLE_FRAMES) {
-    for (const index of USED_INDICES) {
-      memory.writeEntry(frame * 4096 + index * 8, randomEntry(random, odds));
+  for (const frame of shape.tableFrames.slice(0, 2)) {
+    memory.addRange(frame * 4096, new ArrayBuffer(TABLES_PER_RANGE * 2 ** shape.pageShift));
+  }
+  for (const frame of shape.tableFrames) {
+    for (const index of shape.usedIndices) {
+      memory.writeEntry(frame * 4096 + index * 8, randomEntry(random, odds, shape));
     }
   }
   return memory;
 }
 
-function randomEntry(random: Random, odds: BitOdds): bigint {
+function randomEntry(random: Random, odds: BitOdds, { tableFrames }: TableShape): bigint {
   const pointsToTable = chance(random, 75);
-  let entry = pointsToTable ? BigInt(oneOf(random, TABLE_FRAMES)) << 12n : 0n;
+  let entry = pointsToTable ? BigInt(oneOf(random, tableFrames)) << 12n : 0n;
   for (let position = 0; position < 64; position++) {
     const inAddress = position >= 12 && position < 48;
     const percent = odds[position] ?? (inAddress ? (pointsToTable ? 0 : 20) : 2);
@@ -58,10 +83,15 @@ function randomEntry(random: Random, odds: BitOdds): bigint {
 }
 
 /** An address through the used indices, sometimes one that no table should be asked for. */
-function randomAddress(random: Random, upperHalf: boolean, implementedBits: number): bigint {
-  let address = BigInt(random() & 0xfff);
-  for (let level = 0; level < 5; level++) {
-    address |= BigInt(oneOf(random, USED_INDICES)) << BigInt(12 + 9 * level);
+function randomAddress(
+  random: Random,
+  upperHalf: boolean,
+  implementedBits: number,
+  { pageShift, indexBits, usedIndices }: TableShape,
+): bigint {
+  let address = BigInt(random() % 2 ** pageShift);
+  for (let shift = pageShift; shift < 57; shift += indexBits) {
+    address |= BigInt(oneOf(random, usedIndices)) << BigInt(shift);
   }
   const width = BigInt(implementedBits);
   address &= (1n << width) - 1n;
@@ -78,16 +108,23 @@ export function* randomAddresses(
   random: Random,
   upperHalf: () => boolean,
   implementedBits: (upper: boolean) => number,
+  shapeOf: (upper: boolean) => TableShape = () => SHAPE_4K,
 ): Generator<bigint, never> {
   let address = 0n;
+  let shape = SHAPE_4K;
   for (;;) {
+    const pageMask = (1n << BigInt(shape.pageShift)) - 1n;
     if (chance(random, 40)) {
       const upper = upperHalf();
-      address = randomAddress(random, upper, implementedBits(upper));
+      shape = shapeOf(upper);
+      address = randomAddress(random, upper, implementedBits(upper), shape);
     } else {
-      if (chance(random, 70))
-        address = (address & ~0x1f_f000n) | (BigInt(oneOf(random, USED_INDICES)) << 12n);
-      address = (address & ~0xfffn) | BigInt(random() & 0xfff);
+      if (chance(random, 70)) {
+        const indexMask = ((1n << BigInt(shape.indexBits)) - 1n) << BigInt(shape.pageShift);
+        address =
+          (address & ~indexMask) | (BigInt(oneOf(random, shape.usedIndices)) << BigInt(shape.pageShift));
+      }
+      address = (address & ~pageMask) | BigInt(random() % 2 ** shape.pageShift);
     }
     yield address;
   }

@@ -32,19 +32,34 @@ describe('x64 registers that a walk cannot start from are refused by name and va
   });
 });
 
+const VTCR = 25n | (1n << 6n) | (5n << 16n);
+const NESTED: AArch64Registers = { ...EL1, hcrEl2: 1n, vtcr: VTCR, vttbr: 0n };
+
 describe('AArch64 registers that a walk cannot start from are refused by name and value', () => {
   const cases: [AArch64Registers, RegExp][] = [
     [{ ...EL1, sctlr: 0n }, /^SCTLR is 0x0: M is 0/],
     [{ ...EL1, sctlr: 1n | (1n << 25n) }, /^SCTLR is 0x2000001: EE is 1/],
-    [{ ...EL1, hcrEl2: 1n }, /^HCR_EL2 is 0x1: VM is 1/],
-    [{ ...EL1, hcrEl2: 1n << 12n }, /^HCR_EL2 is 0x1000: DC is 1/],
+    [{ ...EL1, hcrEl2: 1n }, /^HCR_EL2 is 0x1: VM or DC is 1, and VTCR_EL2 is not given/],
+    [{ ...EL1, hcrEl2: 1n << 12n, vtcr: VTCR }, /^HCR_EL2 is 0x1000: .*VTTBR_EL2 is not given/],
     [{ ...EL1, hcrEl2: 1n << 27n }, /^HCR_EL2 is 0x8000000: TGE is 1/],
-    [{ ...EL2, hcrEl2: 1n << 34n }, /^HCR_EL2 is 0x400000000: E2H is 1/],
-    [{ ...EL1, exceptionLevel: 3 }, /^exceptionLevel is 3/],
-    [{ ...EL1, tcr: TCR_EL1 | (1n << 59n) }, /^TCR is 0x\w+: DS is 1/],
-    [{ ...EL2, tcr: TCR_EL2 | (1n << 32n) }, /^TCR is 0x\w+: DS is 1/],
-    [{ ...EL1, tcr: TCR_EL1 | (1n << 14n) }, /^TCR is 0x\w+: the granule of the range of T0SZ/],
-    [{ ...EL1, tcr: TCR_EL1 & ~(3n << 30n) }, /^TCR is 0x\w+: the granule of the range of T1SZ/],
+    [{ ...NESTED, hcrEl2: 1n | (1n << 27n) }, /^HCR_EL2 is 0x8000001: TGE is 1/],
+    [{ ...EL1, hcrEl2: 1n << 43n }, /^HCR_EL2 is 0x80000000000: NV1 is 1/],
+    [{ ...NESTED, hcrEl2: 1n | (1n << 46n) }, /^HCR_EL2 is 0x400000000001: FWB is 1/],
+    [{ ...NESTED, hcrEl2: 1n | (1n << 32n) }, /^HCR_EL2 is 0x100000001: CD is 1/],
+    [{ ...NESTED, hcrEl2: 1n | (1n << 33n) }, /^HCR_EL2 is 0x200000001: ID is 1/],
+    [{ ...NESTED, hcrEl2: (1n << 12n) | (1n << 57n) }, /^HCR_EL2 is 0x\w+: DCT is 1/],
+    [{ ...NESTED, scrEl3: 0n }, /^SCR_EL3 is 0x0: NS is 0/],
+    [{ ...NESTED, sctlr: 1n << 25n }, /^SCTLR is 0x2000000: EE is 1/],
+    [
+      { ...NESTED, vtcr: VTCR | (3n << 14n) },
+      /^VTCR_EL2 is 0x\w+: the granule of the range of T0SZ is reserved/,
+    ],
+    [{ ...NESTED, vtcr: VTCR | (2n << 14n), cpu: 'cortex-a72' }, /^VTCR_EL2 is 0x\w+: .* no 16 KiB granule/],
+    [{ ...EL2, exceptionLevel: 3, scrEl3: 0x201n }, /^SCR_EL3 is 0x201: SIF is 1/],
+    [{ ...EL1, scrEl3: 0x200n }, /^SCR_EL3 is 0x200: SIF is 1/],
+    [{ ...EL1, tcr: TCR_EL1 | (3n << 14n) }, /^TCR is 0x\w+: the granule of the range of T0SZ is reserved/],
+    [{ ...EL1, tcr: TCR_EL1 & ~(3n << 30n) }, /^TCR is 0x\w+: the granule of the range of T1SZ is reserved/],
+    [{ ...EL1, tcr: TCR_EL1 | (2n << 14n), cpu: 'cortex-a53' }, /^TCR is 0x\w+: .* no 16 KiB granule/],
     [{ ...EL1, physicalAddressBits: 31 }, /^physicalAddressBits is 31/],
   ];
   it.each(cases)('%#', (registers, message) => {
@@ -58,6 +73,14 @@ describe('AArch64 registers that a walk cannot start from are refused by name an
 
   it('EL1 works under a hypervisor that uses E2H for itself', () => {
     expect(() => create({ ...EL1, hcrEl2: 1n << 34n })).not.toThrow();
+  });
+
+  it('what does not count is not refused: SIF in Non-secure state, FWB without FEAT_S2FWB, stage 2 bits at EL2', () => {
+    expect(() => create({ ...EL1, scrEl3: 0x201n })).not.toThrow();
+    expect(() => create({ ...NESTED, hcrEl2: 1n | (1n << 46n), cpu: 'neoverse-n1' })).not.toThrow();
+    expect(() => create({ ...EL2, hcrEl2: 1n | (1n << 12n) })).not.toThrow();
+    expect(() => create(NESTED)).not.toThrow();
+    expect(() => create({ ...NESTED, sctlr: 0n })).not.toThrow();
   });
 
   it('a processor without LPA2 ignores DS', () => {
