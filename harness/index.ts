@@ -1,5 +1,6 @@
 /** The verification: inputs, machines, verdicts. */
 
+export { AttachedTables } from './attached-tables.ts';
 export { type DeviatingProbe, ERRATA, type Erratum, type Outcome } from './errata.ts';
 export { writeCapture } from './inputs/capture/write-capture.ts';
 export { type Complaint, InputError } from './inputs/input-error.ts';
@@ -41,5 +42,6 @@ export {
   type ReporterName,
   type ReporterOptions,
 } from './reporters/reporter.ts';
+export { runTlbSuite, type TlbResult } from './tlb-suite/tlb-suite.ts';
 export { type VerifyOptions, verify } from './verify.ts';
 export type { MachineCandidate } from './verify-run.ts';

@@ -81,6 +81,16 @@ export function buildProgram(io: CliIo, setStatus: (status: number) => void): Co
       ),
     );
 
+  command(
+    program,
+    'tlb',
+    'which TLB flushes machines need, and whether those that the mappers promise are enough',
+  )
+    .option('--machine <names>', 'machines to run, separated by commas: qemu, unicorn', listOf, [])
+    .action(
+      run(async (options: { machine: readonly string[] }) => (await import('./tlb.ts')).runTlb(options, io)),
+    );
+
   command(program, 'doctor', 'which machines are here, their versions, and what they can observe')
     .option('--json', 'as JSON', false)
     .action(

@@ -1,0 +1,52 @@
+import { type Machine, machineErrorOf } from '../machine.ts';
+import { selectMachines } from '../machines/registry.ts';
+import { runTlbSuite } from '../tlb-suite/tlb-suite.ts';
+import type { MachineCandidate } from '../verify-run.ts';
+import { type CliIo, ExitStatus } from './io.ts';
+
+/** `mmucheck tlb`: which TLB flushes machines need, and whether those that the mappers promise are enough. */
+export async function runTlb(
+  { machine: names }: { readonly machine: readonly string[] },
+  io: CliIo,
+): Promise<number> {
+  let status: number = ExitStatus.Agree;
+  let ran = 0;
+  for (const candidate of selectMachines(names, 'x64')) {
+    const outcome = await runOn(candidate, names.length > 0, io);
+    if (outcome === undefined) continue;
+    ran++;
+    if (!outcome) status = ExitStatus.Mismatch;
+  }
+  return ran === 0 ? ExitStatus.MachineUnavailable : status;
+}
+
+/** @returns whether the machine did nothing that the architecture excludes; undefined if it is not there */
+async function runOn(
+  candidate: MachineCandidate,
+  required: boolean,
+  io: CliIo,
+): Promise<boolean | undefined> {
+  let machine: Machine | undefined;
+  let isRight = true;
+  try {
+    machine = await (await candidate.provider()).open();
+    io.out(`${machine.name} ${machine.capabilities.version}\n`);
+    for await (const { name, verdict, detail } of runTlbSuite(machine)) {
+      io.interrupted.throwIfAborted();
+      io.out(`  ${name.padEnd(NAME_WIDTH)}  ${verdict.padEnd(VERDICT_WIDTH)}  ${detail}\n`);
+      if (verdict === 'wrong') isRight = false;
+    }
+    return isRight;
+  } catch (error) {
+    if (io.interrupted.aborted) throw error;
+    const { code, message } = machineErrorOf(candidate.name, error);
+    if (required || code !== 'absent') throw error;
+    io.out(`${message}\n`);
+    return undefined;
+  } finally {
+    await machine?.close();
+  }
+}
+
+const NAME_WIDTH = 62;
+const VERDICT_WIDTH = 14;
