@@ -35,19 +35,20 @@ export class TableMemory {
   /**
    * The memory around a table whose frame numbers agree with the table's in bits 39:20, so that bits 19:0 tell
    * whether another table is in it.
+   * @param frameOffset frames between a table's number and its place in memory
    * @returns its words, and the number of its first frame
    * @throws PageTableError TableOutsideMemory
    */
-  around(frame: number): { readonly words: Uint32Array; readonly firstFrame: number } {
-    this.locate(frame);
-    const from = frame - (frame % WINDOW_FRAMES);
+  around(frame: number, frameOffset = 0): { readonly words: Uint32Array; readonly firstFrame: number } {
+    this.locate(frame + frameOffset);
+    const from = frame - (frame % WINDOW_FRAMES) + frameOffset;
     const first = Math.max(from, this.#firstFrame);
     const end = Math.min(from + WINDOW_FRAMES, this.#firstFrame + this.#frameCount);
     const words = this.words.subarray(
       (first - this.#firstFrame) * WORDS_PER_FRAME,
       (end - this.#firstFrame) * WORDS_PER_FRAME,
     );
-    return { words, firstFrame: first };
+    return { words, firstFrame: first - frameOffset };
   }
 
   #locateElsewhere(frame: number): number {

@@ -10,6 +10,7 @@ import {
 import { PageTableError } from '../errors.ts';
 import { FrameSource } from '../memory/frame-source.ts';
 import type { PageAllocator } from '../memory/page-allocator.ts';
+import { lowerBits, NO_ENTRY, upperBits } from '../memory/page-walk.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { TableMemory } from '../memory/table-memory.ts';
 import { UndoJournal } from '../memory/undo-journal.ts';
@@ -22,7 +23,6 @@ import { dumpTables } from './dump-tables.ts';
 import type { EntryFormat } from './entry-format.ts';
 import type { MappedRegion } from './mapped-region.ts';
 import { MappedRegionCursor } from './mapped-region-cursor.ts';
-import { lowerBits, NO_ENTRY, upperBits } from './page-walk.ts';
 import type { PagingType } from './paging-type.ts';
 import { RegionMapper } from './region-mapper.ts';
 import { RegionQuery } from './region-query.ts';

@@ -1,10 +1,10 @@
 import { addressOfPage, FRAME_SIZE, hex } from '../addresses.ts';
 import { PageTableError } from '../errors.ts';
+import { NO_ENTRY, PageWalk } from '../memory/page-walk.ts';
 import { type MemoryAttributeBits, memoryAttributeNames } from '../memory-attributes.ts';
 import { type LeafTemplate, PRIVATE_ATTRIBUTES } from './entry-format.ts';
 import { addressHigh, addressLow, entryFrame, fillEntries, linkTable } from './entry-words.ts';
-import { NO_ENTRY, PageWalk } from './page-walk.ts';
-import type { TableContext } from './table-context.ts';
+import { type TableContext, walkedTables } from './table-context.ts';
 import {
   ENTRIES,
   entryIndex,
@@ -43,7 +43,7 @@ export class RegionMapper {
 
   constructor(context: TableContext) {
     this.#context = context;
-    this.#walk = new PageWalk(context);
+    this.#walk = new PageWalk(walkedTables(context));
     this.#template = this.#templateFor(0);
   }
 

@@ -1,10 +1,10 @@
 import { addressOfPage, hex } from '../addresses.ts';
 import { PageTableError } from '../errors.ts';
+import { NO_ENTRY, PageWalk } from '../memory/page-walk.ts';
 import type { MemoryAttributeBits } from '../memory-attributes.ts';
 import { PRIVATE_ATTRIBUTES } from './entry-format.ts';
 import { entryFrame } from './entry-words.ts';
-import { NO_ENTRY, PageWalk } from './page-walk.ts';
-import type { TableContext } from './table-context.ts';
+import { type TableContext, walkedTables } from './table-context.ts';
 import { entryIndex, HIGHEST_LEAF_LEVEL, nextEntryPage, WORDS_PER_ENTRY } from './table-geometry.ts';
 
 /** What the entries seen so far have in common. */
@@ -22,7 +22,7 @@ export class RegionQuery {
 
   constructor(context: TableContext) {
     this.#context = context;
-    this.#walk = new PageWalk(context);
+    this.#walk = new PageWalk(walkedTables(context));
   }
 
   /**

@@ -1,7 +1,7 @@
+import { NO_ENTRY, PageWalk } from '../memory/page-walk.ts';
 import { entryFrame } from './entry-words.ts';
-import { NO_ENTRY, PageWalk } from './page-walk.ts';
 import type { RegionMapper } from './region-mapper.ts';
-import type { TableContext } from './table-context.ts';
+import { type TableContext, walkedTables } from './table-context.ts';
 import {
   entryIndex,
   HIGHEST_LEAF_LEVEL,
@@ -22,7 +22,7 @@ export class RegionUnmapper {
   constructor(context: TableContext, mapper: RegionMapper) {
     this.#context = context;
     this.#mapper = mapper;
-    this.#walk = new PageWalk(context);
+    this.#walk = new PageWalk(walkedTables(context));
   }
 
   /** Unmaps `count` pages from `page` on. */

@@ -1,4 +1,5 @@
 import type { FrameSource } from '../memory/frame-source.ts';
+import type { WalkedTables } from '../memory/page-walk.ts';
 import type { TableMemory } from '../memory/table-memory.ts';
 import type { UndoJournal } from '../memory/undo-journal.ts';
 import type { EntryFormat } from './entry-format.ts';
@@ -15,4 +16,20 @@ export interface TableContext {
   readonly rootFrame: number;
   /** Level of the top-level table. */
   readonly rootLevel: number;
+}
+
+/** The tables as single pages are found in them. */
+export function walkedTables({ format, tables, rootFrame, rootLevel }: TableContext): WalkedTables {
+  const { present, leafMask, leafValue, addressHigh } = format;
+  return {
+    tables,
+    rootFrame,
+    levels: rootLevel,
+    frameOffset: 0,
+    upperMask: present,
+    upperValue: present,
+    tableMask: present | leafMask,
+    tableValue: present | (leafMask ^ leafValue),
+    addressHigh,
+  };
 }

@@ -1,5 +1,6 @@
 import { addressOfPage, frameOfEntry, hex } from '../../addresses.ts';
 import { PageTableError, type PageTableErrorCode } from '../../errors.ts';
+import { NO_ENTRY, type PageWalk } from '../../memory/page-walk.ts';
 import { EntryHigh, EntryLow } from '../entry-bits.ts';
 import type { FrameAllocator } from './frame-allocator.ts';
 import type { MapperContext } from './mapper-context.ts';
@@ -21,6 +22,9 @@ const { Present, Writable, UserAccessible, HugePage } = PageTableFlags;
 /** Flags of a leaf that its parents need as well. */
 const PARENT_FLAGS = Present | Writable | UserAccessible;
 
+/** Bits 51:45 of the numbers of pages in the upper half. */
+const SIGN_EXTENSION = 2 ** 52 - 2 ** 45;
+
 /** What `unmap` gives back. */
 export interface Unmapped<S extends PageSize> {
   readonly frame: PhysFrame<S>;
@@ -36,7 +40,11 @@ export class Mapper<S extends PageSize> {
   readonly #leafFlag: PageTableFlagBits;
   readonly #frames: number;
   readonly #level: number;
+  readonly #walk: PageWalk;
+  readonly #frameEnd: number;
+  /** First page behind the lower half, and first of the upper half without its sign extension. */
   readonly #lowerHalfEnd: number;
+  readonly #upperHalfStart: number;
 
   constructor(context: MapperContext, size: S) {
     this.#context = context;
@@ -44,7 +52,10 @@ export class Mapper<S extends PageSize> {
     this.#leafFlag = size.level === 1 ? 0 : HugePage;
     this.#frames = size.frames;
     this.#level = size.level;
+    this.#walk = context.tree.walk;
+    this.#frameEnd = context.frameEnd;
     this.#lowerHalfEnd = 2 ** (9 * context.tree.levels - 1);
+    this.#upperHalfStart = 2 ** 45 - this.#lowerHalfEnd;
   }
 
   /**
@@ -58,7 +69,11 @@ export class Mapper<S extends PageSize> {
     flags: PageTableFlagBits,
     allocator: FrameAllocator,
   ): MapperFlush<S> {
-    return this.#map(page, frame, flags, flags & PARENT_FLAGS, allocator, 'mapTo');
+    const { ledger } = this.#context;
+    if (!this.#mapQuickly(page, frame, flags)) {
+      this.#mapSlowly(page, frame, flags, flags & PARENT_FLAGS, allocator);
+    }
+    return new MapperFlush(page, 'mapTo', ledger);
   }
 
   /** As {@link mapTo}, with the flags that parents get: set in new ones, added to existing ones. */
@@ -69,13 +84,15 @@ export class Mapper<S extends PageSize> {
     parentFlags: PageTableFlagBits,
     allocator: FrameAllocator,
   ): MapperFlush<S> {
-    return this.#map(page, frame, flags, parentFlags, allocator, 'mapToWithTableFlags');
+    this.#mapSlowly(page, frame, flags, parentFlags, allocator);
+    return new MapperFlush(page, 'mapToWithTableFlags', this.#context.ledger);
   }
 
   /** Maps the page at a frame's own address to it. @throws PageTableError as {@link mapTo} */
   identityMap(frame: PhysFrame<S>, flags: PageTableFlagBits, allocator: FrameAllocator): MapperFlush<S> {
     const page = frame as number as Page<S>;
-    return this.#map(page, frame, flags, flags & PARENT_FLAGS, allocator, 'identityMap');
+    this.#mapSlowly(page, frame, flags, flags & PARENT_FLAGS, allocator);
+    return new MapperFlush(page, 'identityMap', this.#context.ledger);
   }
 
   /**
@@ -84,6 +101,23 @@ export class Mapper<S extends PageSize> {
    *   aligned to the page's size)
    */
   unmap(page: Page<S>): Unmapped<S> {
+    const { ledger } = this.#context;
+    const at = this.#quickEntry(page);
+    if (at !== NO_ENTRY) {
+      const words = this.#walk.words;
+      const low = words[at] as number;
+      const high = words[at + 1] as number;
+      if ((low & (Present | HugePage)) === Present) {
+        words[at] = 0;
+        words[at + 1] = 0;
+        const frame = frameOfEntry(low, high) as PhysFrame<S>;
+        return { frame, flush: new MapperFlush(page, 'unmap', ledger) };
+      }
+    }
+    return { frame: this.#unmapSlowly(page), flush: new MapperFlush(page, 'unmap', ledger) };
+  }
+
+  #unmapSlowly(page: Page<S>): PhysFrame<S> {
     const { words, index } = this.#leaf(page);
     const low = words[index] as number;
     if ((low & Present) === 0) throw this.#fail('PageNotMapped', page, 'is not mapped');
@@ -93,7 +127,7 @@ export class Mapper<S extends PageSize> {
     const frame = this.#frameOf(low, words[index + 1] as number);
     words[index] = 0;
     words[index + 1] = 0;
-    return { frame, flush: new MapperFlush(page, 'unmap', this.#context.ledger) };
+    return frame;
   }
 
   /**
@@ -101,13 +135,25 @@ export class Mapper<S extends PageSize> {
    * @throws PageTableError PageNotMapped, ParentEntryHugePage
    */
   updateFlags(page: Page<S>, flags: PageTableFlagBits): MapperFlush<S> {
+    const { ledger } = this.#context;
+    const at = this.#quickEntry(page);
+    const words = this.#walk.words;
+    if (at !== NO_ENTRY && ((words[at] as number) | (words[at + 1] as number)) !== 0) {
+      words[at] = ((words[at] as number) & EntryLow.Address) | lowWordOfFlags(flags);
+      words[at + 1] = ((words[at + 1] as number) & EntryHigh.Address) | highWordOfFlags(flags);
+    } else {
+      this.#updateSlowly(page, flags);
+    }
+    return new MapperFlush(page, 'updateFlags', ledger);
+  }
+
+  #updateSlowly(page: Page<S>, flags: PageTableFlagBits): void {
     const { words, index } = this.#leaf(page);
     const low = words[index] as number;
     if (this.#context.atomic && this.#level > 1 && (low & (Present | HugePage)) === Present) {
       throw this.#fail('PageNotMapped', page, 'is not mapped as one page: its entry leads to a table');
     }
     this.#setFlags(page, flags | this.#leafFlag);
-    return new MapperFlush(page, 'updateFlags', this.#context.ledger);
   }
 
   /** Replaces the flags of the level 4 entry above a page. @throws PageTableError PageNotMapped */
@@ -136,25 +182,41 @@ export class Mapper<S extends PageSize> {
     return this.#frameOf(low, words[index + 1] as number);
   }
 
-  #map(
-    page: Page<S>,
-    frame: PhysFrame<S>,
-    flags: PageTableFlagBits,
-    parentFlags: PageTableFlagBits,
-    allocator: FrameAllocator,
-    call: string,
-  ): MapperFlush<S> {
-    const context = this.#context;
-    this.#checkPage(page);
-    this.#checkFrame(frame);
-    const { tree } = context;
-    const quick = parentFlags <= EntryLow.Software && (parentFlags & (Present | HugePage)) === Present;
-    if (quick && tree.findWith(page, this.#level, parentFlags)) {
-      this.#setLeaf(page, frame, flags);
-    } else {
-      this.#mapSlowly(page, frame, flags, parentFlags, allocator);
+  /**
+   * Leads {@link PageWalk} to the entry of a page.
+   * @returns its index in the walk's words; NO_ENTRY for a page of another size than 4 KiB, one that is none, and
+   *   where no table is
+   */
+  #quickEntry(page: number): number {
+    const upper = (page * 2 ** -18) & 0x7ff_ffff;
+    const lower = page & 0x3_ffff;
+    const translated = upper * 2 ** 18 + lower;
+    if (translated === page) {
+      if (page >= this.#lowerHalfEnd) return NO_ENTRY;
+    } else if (translated + SIGN_EXTENSION !== page || translated < this.#upperHalfStart) {
+      return NO_ENTRY;
     }
-    return new MapperFlush(page, call, context.ledger);
+    return this.#level === 1 ? this.#walk.find(upper, lower) : NO_ENTRY;
+  }
+
+  /**
+   * Maps a 4 KiB page if no parent has to change and nothing is wrong.
+   * @returns false if nothing was done
+   */
+  #mapQuickly(page: Page<S>, frame: PhysFrame<S>, flags: PageTableFlagBits): boolean {
+    const frameHigh = (frame * 2 ** -20) & EntryHigh.Address;
+    const frameLow = frame & 0xf_ffff;
+    if (frameHigh * 2 ** 20 + frameLow !== frame || frame >= this.#frameEnd) return false;
+    if ((flags & (Present | HugePage)) !== Present) return false;
+    const at = this.#quickEntry(page);
+    if (at === NO_ENTRY) return false;
+    const walk = this.#walk;
+    const words = walk.words;
+    if ((flags & PARENT_FLAGS & ~walk.commonLow) !== 0) return false;
+    if (((words[at] as number) | (words[at + 1] as number)) !== 0) return false;
+    words[at] = (frameLow << 12) | lowWordOfFlags(flags);
+    words[at + 1] = frameHigh | highWordOfFlags(flags);
+    return true;
   }
 
   /** With parents to create or to widen: the only way on which something must be taken back. */
@@ -166,6 +228,8 @@ export class Mapper<S extends PageSize> {
     allocator: FrameAllocator,
   ): void {
     const { parents, atomic } = this.#context;
+    this.#checkPage(page);
+    this.#checkFrame(frame);
     try {
       parents.ensure(page, this.#level, parentFlags, allocator);
       this.#setLeaf(page, frame, flags);

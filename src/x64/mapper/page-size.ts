@@ -6,6 +6,8 @@ interface PageSizeDescription {
   readonly bytes: number;
   /** Size in 4 KiB frames. */
   readonly frames: number;
+  /** 1 / `bytes`: a power of two, so that multiplying is exact. */
+  readonly perByte: number;
   /** Level of the table that holds the leaf: 1 PT, 2 PD, 3 PDPT. */
   readonly level: 1 | 2 | 3;
 }
@@ -13,18 +15,21 @@ interface PageSizeDescription {
 export const Size4KiB = {
   name: '4 KiB',
   bytes: 0x1000,
+  perByte: 2 ** -12,
   frames: 1,
   level: 1,
 } as const satisfies PageSizeDescription;
 export const Size2MiB = {
   name: '2 MiB',
   bytes: 0x20_0000,
+  perByte: 2 ** -21,
   frames: 512,
   level: 2,
 } as const satisfies PageSizeDescription;
 export const Size1GiB = {
   name: '1 GiB',
   bytes: 0x4000_0000,
+  perByte: 2 ** -30,
   frames: 512 * 512,
   level: 3,
 } as const satisfies PageSizeDescription;

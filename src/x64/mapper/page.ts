@@ -11,6 +11,9 @@ declare const pageOf: unique symbol;
  */
 export type Page<S extends PageSize> = number & { readonly [pageOf]: S };
 
+/** First address behind the lower half with 48-bit addresses, and behind the exact integers. */
+const LOWER_HALF_BYTES = 2 ** 47;
+const EXACT_BYTES = 2 ** 53;
 const LOWER_HALF_END = { 48: 2 ** 35, 57: 2 ** 44 } as const;
 const UPPER_HALF_START = { 48: 2 ** 52 - 2 ** 35, 57: 2 ** 52 - 2 ** 44 } as const;
 
@@ -22,15 +25,13 @@ export const Page = {
    * @throws PageTableError VirtAddrNotValid, PageNotAligned
    */
   fromStartAddress<S extends PageSize>(size: S, address: Address, bits: 48 | 57 = 48): Page<S> {
-    const page = canonicalPage(address, bits);
-    const aligned =
-      typeof address === 'number' ? address % size.bytes === 0 : address % BigInt(size.bytes) === 0n;
-    if (!aligned) {
-      throw new PageTableError('PageNotAligned', `${hex(address)} is not the start of a ${size.name} page`, {
-        address: toBigInt(address),
-      });
+    if (typeof address === 'number') {
+      const units = address * size.perByte;
+      const end = bits === 48 ? LOWER_HALF_BYTES : EXACT_BYTES;
+      if (address >= 0 && address < end && units === Math.floor(units))
+        return (units * size.frames) as Page<S>;
     }
-    return page as Page<S>;
+    return startPage(size, address, bits);
   },
 
   /** The page that contains an address. @throws PageTableError VirtAddrNotValid */
@@ -74,6 +75,19 @@ export class PageRange<S extends PageSize> implements Iterable<Page<S>> {
   *[Symbol.iterator](): Generator<Page<S>> {
     for (let page: number = this.start; page < this.end; page += this.size.frames) yield page as Page<S>;
   }
+}
+
+/** {@link Page.fromStartAddress} for addresses that are not plain. */
+function startPage<S extends PageSize>(size: S, address: Address, bits: 48 | 57): Page<S> {
+  const page = canonicalPage(address, bits);
+  const aligned =
+    typeof address === 'number' ? address % size.bytes === 0 : address % BigInt(size.bytes) === 0n;
+  if (!aligned) {
+    throw new PageTableError('PageNotAligned', `${hex(address)} is not the start of a ${size.name} page`, {
+      address: toBigInt(address),
+    });
+  }
+  return page as Page<S>;
 }
 
 function canonicalPage(address: Address, bits: 48 | 57): number {

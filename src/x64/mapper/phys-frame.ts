@@ -12,24 +12,19 @@ declare const frameOf: unique symbol;
 export type PhysFrame<S extends PageSize> = number & { readonly [frameOf]: S };
 
 const FRAME_END = 2 ** 40;
+const FRAME_END_BYTES = 2 ** 52;
 
 /** Constructors and arithmetic of {@link PhysFrame}, as `PhysFrame` of the x86_64 crate. */
 export const PhysFrame = {
   /** The frame that starts at an address. @throws PageTableError PhysAddrNotValid, FrameNotAligned */
   fromStartAddress<S extends PageSize>(size: S, address: Address): PhysFrame<S> {
-    const frame = validFrame(address);
-    const aligned =
-      typeof address === 'number' ? address % size.bytes === 0 : address % BigInt(size.bytes) === 0n;
-    if (!aligned) {
-      throw new PageTableError(
-        'FrameNotAligned',
-        `${hex(address)} is not the start of a ${size.name} frame`,
-        {
-          address: toBigInt(address),
-        },
-      );
+    if (typeof address === 'number') {
+      const units = address * size.perByte;
+      if (address >= 0 && address < FRAME_END_BYTES && units === Math.floor(units)) {
+        return (units * size.frames) as PhysFrame<S>;
+      }
     }
-    return frame as PhysFrame<S>;
+    return startFrame(size, address);
   },
 
   /** The frame that contains an address. @throws PageTableError PhysAddrNotValid */
@@ -56,6 +51,19 @@ export const PhysFrame = {
     return PhysFrame.range(size, start, (end + size.frames) as PhysFrame<S>);
   },
 } as const;
+
+/** {@link PhysFrame.fromStartAddress} for addresses that are not plain. */
+function startFrame<S extends PageSize>(size: S, address: Address): PhysFrame<S> {
+  const frame = validFrame(address);
+  const aligned =
+    typeof address === 'number' ? address % size.bytes === 0 : address % BigInt(size.bytes) === 0n;
+  if (!aligned) {
+    throw new PageTableError('FrameNotAligned', `${hex(address)} is not the start of a ${size.name} frame`, {
+      address: toBigInt(address),
+    });
+  }
+  return frame as PhysFrame<S>;
+}
 
 function validFrame(address: Address): number {
   const frame = pageNumberOf(address, 'physical address');

@@ -1,7 +1,8 @@
 import { frameOfEntry, WORDS_PER_FRAME } from '../../addresses.ts';
+import { PageWalk } from '../../memory/page-walk.ts';
 import type { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { TableMemory } from '../../memory/table-memory.ts';
-import { EntryLow } from '../entry-bits.ts';
+import { EntryHigh, EntryLow } from '../entry-bits.ts';
 
 /** What {@link TableTree.find} came to. */
 export const Find = {
@@ -14,6 +15,8 @@ export const Find = {
 } as const;
 export type Find = (typeof Find)[keyof typeof Find];
 
+/** An entry leads to a table if of these bits only P is set. */
+const TABLE_MASK = EntryLow.Present | EntryLow.PageSize;
 /** Pages under one PML4 entry; the rest of a page number indexes PML4 and PML5. */
 const PAGES_PER_PML4E = 2 ** 27;
 
@@ -24,9 +27,13 @@ const PAGES_PER_PML4E = 2 ** 27;
 export class TableTree {
   readonly rootFrame: number;
   readonly levels: 4 | 5;
+  /** First address behind the lower half, as far as numbers are exact. */
+  readonly lowerHalfEnd: number;
   /** Where the mapper finds a table: this many frames behind its physical frame. */
   readonly frameOffset: number;
   readonly #tables: TableMemory;
+  /** Walks to the entries of 4 KiB pages. */
+  readonly walk: PageWalk;
   /** Word index of the entry that the last {@link find} or {@link entryAt} ended on, in {@link words}. */
   index = 0;
   /** Level of that entry. */
@@ -36,7 +43,19 @@ export class TableTree {
     this.#tables = new TableMemory(memory);
     this.rootFrame = rootFrame;
     this.levels = levels;
+    this.lowerHalfEnd = levels === 4 ? 2 ** 47 : 2 ** 53;
     this.frameOffset = frameOffset;
+    this.walk = new PageWalk({
+      tables: this.#tables,
+      rootFrame,
+      levels,
+      frameOffset,
+      upperMask: TABLE_MASK,
+      upperValue: EntryLow.Present,
+      tableMask: TABLE_MASK,
+      tableValue: EntryLow.Present,
+      addressHigh: EntryHigh.Address,
+    });
   }
 
   /** Words in which {@link index} counts. */
@@ -74,28 +93,6 @@ export class TableTree {
     return Find.Entry;
   }
 
-  /**
-   * As {@link find}, but only succeeds where every parent entry has all `needed` low bits (which include P).
-   * @returns false where a table is missing, a huge page is in the way or a bit would have to be set
-   */
-  findWith(page: number, level: number, needed: number): boolean {
-    const high = Math.floor(page / PAGES_PER_PML4E);
-    const low = (page - high * PAGES_PER_PML4E) | 0;
-    const tables = this.#tables;
-    const offset = this.frameOffset;
-    const mask = needed | EntryLow.PageSize;
-    let table = tables.locate(this.rootFrame + offset);
-    for (let at: number = this.levels; at > level; at--) {
-      const index = table + indexAt(high, low, at) * 2;
-      const entry = tables.words[index] as number;
-      if ((entry & mask) !== needed) return false;
-      table = tables.locate(frameOfEntry(entry, tables.words[index + 1] as number) + offset);
-    }
-    this.index = table + indexAt(high, low, level) * 2;
-    this.level = level;
-    return true;
-  }
-
   /** Moves {@link index} to the entry of `page` in the table of `level` that lies in `frame`. */
   entryAt(frame: number, page: number, level: number): void {
     const high = Math.floor(page / PAGES_PER_PML4E);
@@ -108,8 +105,19 @@ export class TableTree {
   isEmpty(frame: number): boolean {
     const start = this.locate(frame);
     const words = this.words;
-    for (let at = start; at < start + WORDS_PER_FRAME; at += 2) {
-      if (((words[at] as number) | (words[at + 1] as number)) !== 0) return false;
+    const end = (start + WORDS_PER_FRAME) | 0;
+    let used = 0;
+    for (let at = start | 0; at < end; at += 8) {
+      used |=
+        (words[at] as number) |
+        (words[at + 1] as number) |
+        (words[at + 2] as number) |
+        (words[at + 3] as number) |
+        (words[at + 4] as number) |
+        (words[at + 5] as number) |
+        (words[at + 6] as number) |
+        (words[at + 7] as number);
+      if (used !== 0) return false;
     }
     return true;
   }

@@ -1,5 +1,6 @@
-import { type Address, addressOfPage, frameOfEntry, hex, toBigInt } from '../../addresses.ts';
+import { type Address, addressOfPage, FRAME_SIZE, frameOfEntry, hex, toBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
+import { lowerBits, NO_ENTRY, upperBits } from '../../memory/page-walk.ts';
 import { EntryLow } from '../entry-bits.ts';
 import { Page } from './page.ts';
 import { type PageSize, pageSizeOfLevel, Size4KiB } from './page-size.ts';
@@ -30,10 +31,39 @@ const { Writable, UserAccessible, NoExecute } = PageTableFlags;
 const NARROWING = Writable | UserAccessible;
 
 /**
- * Where an address leads.
+ * Where an address leads. Addresses of 4 KiB pages that are given as numbers are served by a single walk.
  * @throws PageTableError VirtAddrNotValid; ParentEntryHugePage if an entry at level 4 or 5 has PS, which is reserved
  */
 export function translate(tree: TableTree, address: Address): TranslateResult {
+  if (typeof address === 'number') {
+    const upper = upperBits(address);
+    const lower = lowerBits(address);
+    const offset = address & (FRAME_SIZE - 1);
+    if (upper * 2 ** 30 + lower * FRAME_SIZE + offset === address && address < tree.lowerHalfEnd) {
+      const { walk } = tree;
+      const at = walk.find(upper, lower);
+      if (at !== NO_ENTRY) {
+        const low = walk.words[at] as number;
+        const high = walk.words[at + 1] as number;
+        if ((low & EntryLow.Present) !== 0) {
+          const flags = flagsOfWords(low, high);
+          return {
+            kind: 'mapped',
+            size: Size4KiB,
+            frame: frameOfEntry(low, high) as PhysFrame<PageSize>,
+            offset,
+            flags,
+            effectiveFlags:
+              (flags & (walk.commonLow | ~NARROWING)) | (flagsOfWords(0, walk.anyHigh) & NoExecute),
+          };
+        }
+      }
+    }
+  }
+  return translateSlowly(tree, address);
+}
+
+function translateSlowly(tree: TableTree, address: Address): TranslateResult {
   const page = Page.containingAddress(Size4KiB, address, tree.levels === 4 ? 48 : 57);
   let narrowed = NARROWING;
   let widened = 0;

@@ -1,6 +1,23 @@
 import { frameOfEntry, WORDS_PER_FRAME } from '../addresses.ts';
-import type { TableMemory } from '../memory/table-memory.ts';
-import type { TableContext } from './table-context.ts';
+import type { TableMemory } from './table-memory.ts';
+
+/** Tables with four or five levels of 512 entries, as a {@link PageWalk} sees them. Masks are for the low word. */
+export interface WalkedTables {
+  readonly tables: TableMemory;
+  /** Frame number that leads to the top-level table. */
+  readonly rootFrame: number;
+  readonly levels: number;
+  /** Frames between the number by which an entry names a table and the table's place in memory. */
+  readonly frameOffset: number;
+  /** At levels 4 and 5 an entry leads to a table if `(low & upperMask) === upperValue`. */
+  readonly upperMask: number;
+  readonly upperValue: number;
+  /** At levels 2 and 3 an entry leads to a table if `(low & tableMask) === tableValue`. */
+  readonly tableMask: number;
+  readonly tableValue: number;
+  /** Bits of the high word that belong to the address. */
+  readonly addressHigh: number;
+}
 
 /** What {@link PageWalk.find} returns where the page has no last-level entry. */
 export const NO_ENTRY = -1;
@@ -21,13 +38,12 @@ export class PageWalk {
   /** Bits that any of them has, in the high word. */
   anyHigh = 0;
 
-  readonly #tables: TableMemory;
-  readonly #rootFrame: number;
+  readonly #walked: WalkedTables;
   readonly #fiveLevels: boolean;
-  /** Bits that tell an entry that leads to a table, at levels 2 and 3, from others. */
+  readonly #upperMask: number;
+  readonly #upperValue: number;
   readonly #tableMask: number;
   readonly #tableValue: number;
-  readonly #present: number;
   readonly #addressHigh: number;
 
   /** The part of memory in which the quick walk stays, and the root's place in it. */
@@ -38,16 +54,17 @@ export class PageWalk {
   readonly #firstLow: number;
   readonly #frameCount: number;
 
-  constructor({ format, tables, rootFrame, rootLevel }: TableContext) {
-    const { present, leafMask, leafValue } = format;
-    this.#tables = tables;
-    this.#rootFrame = rootFrame;
-    this.#fiveLevels = rootLevel === 5;
-    this.#tableMask = present | leafMask;
-    this.#tableValue = present | (leafMask ^ leafValue);
-    this.#present = present;
-    this.#addressHigh = format.addressHigh;
-    const { words, firstFrame } = tables.around(rootFrame);
+  /** @throws PageTableError TableOutsideMemory if the root is not in memory */
+  constructor(walked: WalkedTables) {
+    const { tables, rootFrame, frameOffset } = walked;
+    this.#walked = walked;
+    this.#fiveLevels = walked.levels === 5;
+    this.#upperMask = walked.upperMask;
+    this.#upperValue = walked.upperValue;
+    this.#tableMask = walked.tableMask;
+    this.#tableValue = walked.tableValue;
+    this.#addressHigh = walked.addressHigh;
+    const { words, firstFrame } = tables.around(rootFrame, frameOffset);
     this.words = words;
     this.#rootWords = words;
     this.#rootStart = (rootFrame - firstFrame) * WORDS_PER_FRAME;
@@ -65,7 +82,8 @@ export class PageWalk {
    */
   find(upper: number, lower: number): number {
     const words = this.#rootWords;
-    const present = this.#present;
+    const upperMask = this.#upperMask;
+    const upperValue = this.#upperValue;
     const addressHigh = this.#addressHigh;
     const firstHigh = this.#firstHigh;
     const firstLow = this.#firstLow;
@@ -78,7 +96,7 @@ export class PageWalk {
       const at = start + ((upper >>> 18) << 1);
       commonLow = words[at] as number;
       anyHigh = words[at + 1] as number;
-      if ((commonLow & present) === 0) return NO_ENTRY;
+      if ((commonLow & upperMask) !== upperValue) return NO_ENTRY;
       const frame = ((commonLow >>> 12) - firstLow) >>> 0;
       if (frame >= frameCount || (anyHigh & addressHigh) !== firstHigh) return this.#walk(upper, lower);
       start = frame << 10;
@@ -87,7 +105,7 @@ export class PageWalk {
     const at4 = start + (((upper >>> 9) & 511) << 1);
     const low4 = words[at4] as number;
     const high4 = words[at4 + 1] as number;
-    if ((low4 & present) === 0) return NO_ENTRY;
+    if ((low4 & upperMask) !== upperValue) return NO_ENTRY;
     const frame4 = ((low4 >>> 12) - firstLow) >>> 0;
     if (frame4 >= frameCount || (high4 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
 
@@ -115,25 +133,26 @@ export class PageWalk {
 
   /** {@link find} for tables anywhere in memory. */
   #walk(upper: number, lower: number): number {
-    const tables = this.#tables;
+    const { tables, rootFrame, frameOffset, upperMask, upperValue, tableMask, tableValue, levels } =
+      this.#walked;
     let commonLow = -1;
     let anyHigh = 0;
-    let start = tables.locate(this.#rootFrame);
-    for (let level = this.#fiveLevels ? 5 : 4; level > 1; level--) {
+    let start = tables.locate(rootFrame + frameOffset);
+    for (let level = levels; level > 1; level--) {
       const index = level === 2 ? lower >>> 9 : (upper >>> (9 * (level - 3))) & 511;
-      const at = start + (index << 1);
+      const at = start + index * 2;
       const low = tables.words[at] as number;
       const high = tables.words[at + 1] as number;
-      const leads = level > 3 ? (low & this.#present) !== 0 : (low & this.#tableMask) === this.#tableValue;
+      const leads = level > 3 ? (low & upperMask) === upperValue : (low & tableMask) === tableValue;
       if (!leads) return NO_ENTRY;
       commonLow &= low;
       anyHigh |= high;
-      start = tables.locate(frameOfEntry(low, high & this.#addressHigh));
+      start = tables.locate(frameOfEntry(low, high & this.#addressHigh) + frameOffset);
     }
     this.words = tables.words;
     this.commonLow = commonLow;
     this.anyHigh = anyHigh;
-    return start + ((lower & 511) << 1);
+    return start + (lower & 511) * 2;
   }
 }
 

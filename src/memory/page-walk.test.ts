@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codeOf, newX64, TABLES_BASE, tableMemory } from '../../test/support/page-tables.ts';
-import { PhysicalMemory } from '../memory/physical-memory.ts';
 import { MemoryAttributes } from '../memory-attributes.ts';
+import { PagingType } from '../patina/paging-type.ts';
 import { X64PageTable } from '../x64/x64-page-table.ts';
-import { PagingType } from './paging-type.ts';
+import { PhysicalMemory } from './physical-memory.ts';
 
 const { None, ReadOnly } = MemoryAttributes;
 const PAGE = 4096;
