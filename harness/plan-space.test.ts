@@ -62,4 +62,19 @@ describe('AArch64', () => {
       privileges: [Privilege.Supervisor],
     });
   });
+
+  test('EL2&0 translates both halves, and has a user with HCR_EL2.TGE only', () => {
+    const host = { ...el1, exceptionLevel: 2 as const, hcrEl2: (1n << 34n) | (1n << 27n) };
+    expect(probedSpace(host)).toEqual(probedSpace(el1));
+    expect(probedSpace({ ...host, hcrEl2: 1n << 34n }).privileges).toEqual([Privilege.Supervisor]);
+  });
+
+  test('stage 2 alone translates what VTCR_EL2.T0SZ leaves; under stage 1 the halves count', () => {
+    const stageTwo = { hcrEl2: 1n, vtcr: 25n | (1n << 6n) | (5n << 16n), vttbr: 0n };
+    expect(probedSpace({ ...el1, ...stageTwo, sctlr: 0n })).toEqual({
+      translated: [{ firstPage: 0, pageCount: 2 ** 27 }],
+      privileges: BOTH,
+    });
+    expect(probedSpace({ ...el1, ...stageTwo })).toEqual(probedSpace(el1));
+  });
 });

@@ -1,4 +1,4 @@
-import { decodeStageOne } from '../src/aarch64/walk-stage-one.ts';
+import { inputSpace } from '../src/aarch64/walk-input-space.ts';
 import { Privilege } from '../src/access-list.ts';
 import { FRAME_SHIFT } from '../src/addresses.ts';
 import type { Registers } from '../src/registers.ts';
@@ -14,7 +14,8 @@ export interface ProbedSpace {
 }
 
 /**
- * x64: both canonical halves (SDM Vol. 1 §3.3.7.1). AArch64: the ranges of TTBR0 and TTBR1 (Arm ARM D8.1.2).
+ * x64: both canonical halves (SDM Vol. 1 §3.3.7.1). AArch64: the ranges of TTBR0 and TTBR1 (Arm ARM D8.1.2),
+ * or of stage 2 where there is no other.
  * @throws RangeError if the registers are not modelled, as `createWalker`
  */
 export function probedSpace(registers: Registers): ProbedSpace {
@@ -25,7 +26,7 @@ export function probedSpace(registers: Registers): ProbedSpace {
       privileges: [Privilege.Supervisor, Privilege.User],
     };
   }
-  const { hasUser, ranges } = decodeStageOne(registers);
+  const { hasUser, ranges } = inputSpace(registers);
   return {
     translated: ranges.map(({ inputBits, upper }) => rangeOf(inputBits, upper)),
     privileges: hasUser ? [Privilege.Supervisor, Privilege.User] : [Privilege.Supervisor],

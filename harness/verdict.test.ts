@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { KNOWN_ALL, Known, OutcomeList, StructuralFault, x64Fault } from '../src/outcome-list.ts';
+import {
+  HPFAR_NONE,
+  HPFAR_OPEN,
+  KNOWN_ALL,
+  Known,
+  OutcomeList,
+  StructuralFault,
+  x64Fault,
+} from '../src/outcome-list.ts';
 import { FAULT_COLUMNS, Judgement, judge } from './verdict.ts';
 
 interface OneOutcome {
@@ -8,6 +16,7 @@ interface OneOutcome {
   faultAddress?: bigint;
   physicalAddress?: number;
   memoryType?: number;
+  hpfar?: bigint;
 }
 
 function listOf(outcome: OneOutcome): OutcomeList {
@@ -17,6 +26,7 @@ function listOf(outcome: OneOutcome): OutcomeList {
   list.faultAddress[0] = outcome.faultAddress ?? 0n;
   list.physicalAddress[0] = outcome.physicalAddress ?? (outcome.fault === undefined ? 0x1000 : -1);
   list.memoryType[0] = outcome.memoryType ?? 6;
+  if (outcome.hpfar !== undefined) list.ensureHpfar()[0] = outcome.hpfar;
   return list;
 }
 
@@ -52,6 +62,22 @@ describe('a faulting access', () => {
 
   test('mismatches if it completes', () => {
     expect(judged({ fault }, { known: Known.Completion })).toBe(Judgement.Mismatched);
+  });
+
+  test('mismatches if HPFAR differs, or who takes the fault; where it is open or unseen it agrees', () => {
+    const withHpfar = (predicted: bigint, observed?: bigint) =>
+      judged(
+        { fault, hpfar: predicted },
+        { fault, ...(observed !== undefined && { hpfar: observed }) },
+        'aarch64',
+      );
+    expect(withHpfar(0x10n, 0x10n)).toBe(Judgement.Agreed);
+    expect(withHpfar(0x10n, 0x20n)).toBe(Judgement.Mismatched);
+    expect(withHpfar(0x10n, HPFAR_NONE)).toBe(Judgement.Mismatched);
+    expect(withHpfar(HPFAR_NONE, 0x10n)).toBe(Judgement.Mismatched);
+    expect(withHpfar(HPFAR_OPEN, HPFAR_NONE)).toBe(Judgement.Mismatched);
+    expect(withHpfar(HPFAR_OPEN, 0x10n)).toBe(Judgement.Agreed);
+    expect(withHpfar(0x10n)).toBe(Judgement.Agreed);
   });
 
   test('mismatches if the vector differs and is known', () => {

@@ -54,9 +54,9 @@ export function x64ErrorCode(fault: number): number {
   return fault & 0xff_ffff;
 }
 
-/** In the `hpfar` column: not a fault of stage 2, or a machine does not know. */
+/** In the `hpfar` column: not a fault of stage 2. */
 export const HPFAR_NONE = 2n ** 64n - 1n;
-/** In the `hpfar` column: a fault of stage 2 for which the architecture leaves HPFAR_EL2 open. */
+/** In the `hpfar` column: a fault of stage 2 for which the architecture leaves HPFAR_EL2 open, or nobody read it. */
 export const HPFAR_OPEN = 2n ** 64n - 2n;
 
 /** Columns for `length` accesses, 24 bytes each. */
@@ -92,9 +92,8 @@ export class OutcomeList {
     this.memoryType = new Uint16Array(length);
   }
   /**
-   * HPFAR_EL2 of a fault of stage 2 (AArch64), which only such a fault has: so it also tells which exception
-   * level takes the exception. {@link HPFAR_NONE} or {@link HPFAR_OPEN} otherwise. Absent where nobody knows of
-   * stage 2.
+   * HPFAR_EL2 of a fault of stage 2 (AArch64), {@link HPFAR_OPEN}, or {@link HPFAR_NONE} for every other outcome: so
+   * it also tells faults that EL2 takes from those of EL1. Absent where nobody looked.
    */
   get hpfar(): BigUint64Array | undefined {
     return this.#hpfar;
@@ -105,4 +104,12 @@ export class OutcomeList {
     this.#hpfar ??= new BigUint64Array(this.length).fill(HPFAR_NONE);
     return this.#hpfar;
   }
+}
+
+/** Whether two lists that both have the `hpfar` column contradict each other in it. */
+export function hpfarDiffers(left: OutcomeList, right: OutcomeList, index: number): boolean {
+  if (left.hpfar === undefined || right.hpfar === undefined) return false;
+  const [a, b] = [left.hpfar[index], right.hpfar[index]];
+  const isOpen = a === HPFAR_OPEN || b === HPFAR_OPEN;
+  return isOpen ? a === HPFAR_NONE || b === HPFAR_NONE : a !== b;
 }

@@ -43,15 +43,26 @@ const CPUS: Record<string, Cpu> = {
 };
 
 class Abort {
-  constructor(
-    readonly kind: Fault,
-    readonly level: number,
-    readonly stage: 1 | 2,
-    readonly ipa = 0n,
-  ) {}
+  readonly kind: Fault;
+  readonly level: number;
+  readonly stage: 1 | 2;
+  /** The intermediate address of a fault of stage 2. */
+  readonly ipa: bigint;
+
+  constructor(kind: Fault, level: number, stage: 1 | 2, ipa = 0n) {
+    this.kind = kind;
+    this.level = level;
+    this.stage = stage;
+    this.ipa = ipa;
+  }
 }
+
 class Missing {
-  constructor(readonly address: bigint) {}
+  readonly address: bigint;
+
+  constructor(address: bigint) {
+    this.address = address;
+  }
 }
 
 /** What a walk is told about its tables. */

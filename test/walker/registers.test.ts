@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import type { AArch64Registers, Registers, X64Registers } from '../../src/registers.ts';
 import { createWalker } from '../../src/walker.ts';
-import { EL1, EL2, TCR_EL1, TCR_EL2 } from './aarch64-page.ts';
+import { EL1, EL2, TCR_EL1 } from './aarch64-page.ts';
 import { REGISTERS as X64 } from './x64-page.ts';
 
 const create = (registers: Registers) => createWalker(new PhysicalMemory(), registers);

@@ -10,6 +10,9 @@ import {
   WORDS,
 } from './table-geometry.ts';
 
+/** A copy of the imported constant, which V8 would read anew in every iteration. */
+const STRIDE: number = WORDS;
+
 /**
  * Shows a callback every block, page and invalid descriptor of the pages from `page` up to `end`, in order, through
  * the one cursor.
@@ -45,13 +48,13 @@ function visitTable<C extends DescriptorCursor>(
       cursor.at = at;
       cursor.page = page;
       visit(cursor);
-      at += WORDS;
+      at += STRIDE;
     }
     cursor.visiting = false;
     return;
   }
   const pages = pagesPerEntry(level);
-  for (let page = firstPage; page < end; at += WORDS) {
+  for (let page = firstPage; page < end; at += STRIDE) {
     const stop = Math.min(firstPageOfEntry(page, level) + pages, end);
     const low = words[at] as number;
     if (isTable(low, level)) {
