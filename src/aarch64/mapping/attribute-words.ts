@@ -30,9 +30,12 @@ export type AttributeKind = (typeof AttributeKind)[keyof typeof AttributeKind];
 /** The bits of {@link AttributeKind} in a packed number. */
 export const KIND_MASK = AttributeKind.El1 | AttributeKind.El23 | AttributeKind.Stage2;
 
+/** A copy of the imported constant, which V8 would read anew in every call. */
+const NT: number = DescriptorLow.NoTranslation;
+
 /** Packs bits of a descriptor's low word. */
 export function packLow(low: number): number {
-  return (low & LOW_MASK) | ((low & DescriptorLow.NoTranslation) << NT_SHIFT);
+  return (low & LOW_MASK) | ((low & NT) << NT_SHIFT);
 }
 
 /** Packs bits of a descriptor's high word. */
@@ -42,7 +45,7 @@ export function packHigh(high: number): number {
 
 /** What packed attributes put into a descriptor's bits 31:0. */
 export function lowWordOf(packed: number): number {
-  return (packed & LOW_MASK) | ((packed >>> NT_SHIFT) & DescriptorLow.NoTranslation);
+  return (packed & LOW_MASK) | ((packed >>> NT_SHIFT) & NT);
 }
 
 /** What packed attributes put into a descriptor's bits 63:32. */

@@ -1,16 +1,21 @@
 import { addressOfPage, wordsToBigInt } from '../../addresses.ts';
 import { DescriptorLow } from '../descriptor-bits.ts';
-import { type AttributeKind, LOW_MASK, NO_TRANSLATION, packHigh, packLow } from './attribute-words.ts';
+import { type AttributeKind, LOW_MASK, packHigh, packLow } from './attribute-words.ts';
 import type { AttributeBits } from './attributes.ts';
 import type { Descriptor } from './descriptor.ts';
 import { MemoryRegion } from './memory-region.ts';
-import { frameOf, isTable, isValidLeaf, LAST_LEVEL, leafFrameOf, WORDS } from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, LAST_LEVEL, leafFrameOf } from './table-geometry.ts';
+
+/** Copies of imported constants, which V8 would read anew in every visit. */
+const LAST: number = LAST_LEVEL;
+const FLAGS: number = LOW_MASK;
+const VALID: number = DescriptorLow.Valid;
 
 /** The one descriptor object of a walk, which sets the fields before each visit. */
 export class DescriptorCursor<K extends AttributeKind = AttributeKind> implements Descriptor<K> {
-  words: Uint32Array = new Uint32Array(WORDS);
-  /** Index in `words` of the descriptor. */
-  at = 0;
+  /** The descriptor as two signed words, which V8 keeps in fields without boxing them. */
+  lowWord = 0;
+  highWord = 0;
   level = 0;
   /** First page that is visited, relative to the first page that the tables translate, and how many. */
   page = 0;
@@ -34,36 +39,35 @@ export class DescriptorCursor<K extends AttributeKind = AttributeKind> implement
   }
 
   get low(): number {
-    return this.words[this.at] as number;
+    return this.lowWord >>> 0;
   }
 
   get high(): number {
-    return this.words[this.at + 1] as number;
+    return this.highWord >>> 0;
   }
 
   get bits(): bigint {
-    return wordsToBigInt(this.low, this.high);
+    return wordsToBigInt(this.lowWord, this.highWord);
   }
 
   get isValid(): boolean {
-    return !this.isTable && isValidLeaf(this.low, this.level);
+    return !this.isTable && isValidLeaf(this.lowWord, this.level);
   }
 
   get isTable(): boolean {
-    return isTable(this.low, this.level);
+    return isTable(this.lowWord, this.level);
   }
 
   get flags(): AttributeBits<K> {
-    const low = this.words[this.at] as number;
-    const high = this.words[this.at + 1] as number;
-    const isBlock = this.level < LAST_LEVEL && (low & DescriptorLow.Valid) !== 0;
-    const nT = isBlock ? packLow(low) & NO_TRANSLATION : 0;
-    return ((low & LOW_MASK) | packHigh(high) | nT | this.#kind) as AttributeBits<K>;
+    const low = this.lowWord;
+    const isBlock = this.level < LAST && (low & VALID) !== 0;
+    const packed = isBlock ? packLow(low) : low & FLAGS;
+    return (packed | packHigh(this.highWord) | this.#kind) as AttributeBits<K>;
   }
 
   get outputFrame(): number {
-    const low = this.words[this.at] as number;
-    const high = this.words[this.at + 1] as number;
+    const { lowWord: low, highWord: high } = this;
+    if (this.level === LAST) return frameOf(low, high);
     return isValidLeaf(low, this.level) ? leafFrameOf(low, high, this.level) : frameOf(low, high);
   }
 

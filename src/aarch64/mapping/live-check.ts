@@ -8,7 +8,7 @@ import type { MappingContext } from './mapping-context.ts';
 import { MemoryRegion } from './memory-region.ts';
 import type { Update } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
-import { FIRST_BLOCK_LEVEL, isValidLeaf, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
+import { FIRST_BLOCK_LEVEL, isValidLeaf, LAST_LEVEL, pagesPerEntry } from './table-geometry.ts';
 import type { UpdatableCursor } from './updatable-cursor.ts';
 
 /** The run of 16 entries that is being looked at, and how the first of them changes. */
@@ -63,15 +63,8 @@ export class LiveCheck {
   modify(page: number, end: number, cursor: UpdatableCursor, update: Update): void {
     this.#begin(page, end);
     cursor.live = true;
-    const copy = new Uint32Array(WORDS);
     visitRange(this.#context, page, end, cursor, () => {
-      const { words, at, level } = cursor;
-      const low = words[at] as number;
-      const high = words[at + 1] as number;
-      copy[0] = low;
-      copy[1] = high;
-      cursor.words = copy;
-      cursor.at = 0;
+      const { level, lowWord: low, highWord: high } = cursor;
       cursor.oldLow = low;
       cursor.oldHigh = high;
       try {
@@ -79,9 +72,8 @@ export class LiveCheck {
       } catch (cause) {
         throw this.#violation(cursor.page, cursor.pageCount, 'the callback fails', cause);
       }
-      cursor.words = words;
-      const deltaLow = low ^ (copy[0] as number);
-      const deltaHigh = high ^ (copy[1] as number);
+      const deltaLow = low ^ cursor.lowWord;
+      const deltaHigh = high ^ cursor.highWord;
       if ((deltaLow | deltaHigh) !== 0 && isValidLeaf(low, level)) {
         if (cursor.pageCount < pagesPerEntry(level)) throw this.#splitting(cursor.page, cursor.pageCount);
       }

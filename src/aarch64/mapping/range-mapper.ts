@@ -1,3 +1,4 @@
+import { FRAME_SIZE } from '../../addresses.ts';
 import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { LOW_MASK, packHigh, packLow } from './attribute-words.ts';
 import { Constraints } from './constraints.ts';
@@ -16,7 +17,6 @@ import {
   isValidLeaf,
   LAST_LEVEL,
   leafFrameOf,
-  lowStep,
   pagesPerEntry,
   TYPE_MASK,
   WORDS,
@@ -298,6 +298,10 @@ function anyValid(words: Uint32Array, runAt: number): boolean {
   return false;
 }
 
+/** Copies of imported constants: V8 reads an imported binding anew in every iteration of a loop. */
+const STRIDE: number = WORDS;
+const PAGE_STEP: number = FRAME_SIZE;
+
 /** Writes page descriptors for consecutive frames, or the same invalid descriptor everywhere. */
 function fillPages(
   words: Uint32Array,
@@ -307,13 +311,14 @@ function fillPages(
   template: LeafTemplate,
   extraHigh: number,
 ): void {
-  const step = template.valid ? lowStep(LAST_LEVEL) : 0;
-  let low = template.lowFor(LAST_LEVEL, frame);
+  const step = template.valid ? PAGE_STEP : 0;
+  // In 32-bit integers throughout: an unsigned word would make this loop one of doubles.
+  let low = template.lowFor(LAST_LEVEL, frame) | 0;
   let high = template.highFor(frame) | extraHigh;
-  for (let word = at; word < end; word += WORDS) {
+  for (let word = at; word < end; word += STRIDE) {
     words[word] = low;
     words[word + 1] = high;
-    low = (low + step) >>> 0;
-    if (low < step) high++;
+    low = (low + step) | 0;
+    if (low >>> 0 < step) high = (high + 1) | 0;
   }
 }

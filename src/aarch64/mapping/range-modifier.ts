@@ -15,6 +15,9 @@ import {
 } from './table-geometry.ts';
 import type { UpdatableCursor } from './updatable-cursor.ts';
 
+/** A copy of the imported constant, which V8 would read anew in every iteration. */
+const STRIDE: number = WORDS;
+
 /** Changes the descriptor that it is shown. */
 export type Update = (descriptor: UpdatableCursor) => void;
 
@@ -96,25 +99,23 @@ export class RangeModifier {
       this.#modifyTable(child, level + 1, page, stop, false);
     } else {
       if (guarded && context.atomic) context.journal.save(words, at, WORDS);
-      this.#visit(words, at, level, page, stop - page);
-      if (guarded) this.#noteStale(words, at, level, page);
+      this.#modifyLeaf(words, at, level, page, guarded);
       if (context.hinted && this.#cursor.updated) this.#settleRun(words, at, level, guarded);
     }
   }
 
-  /** Calls back for the descriptor of one entry. */
-  #visit(words: Uint32Array, at: number, level: number, page: number, pageCount: number): void {
+  /** Calls back for one descriptor above the last level. */
+  #modifyLeaf(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): void {
     const cursor = this.#cursor;
-    cursor.words = words;
-    cursor.at = at;
     cursor.level = level;
     cursor.page = page;
-    cursor.pageCount = pageCount;
-    cursor.oldLow = words[at] as number;
-    cursor.oldHigh = words[at + 1] as number;
+    cursor.pageCount = pagesPerEntry(level);
+    cursor.oldLow = cursor.lowWord = (words[at] as number) | 0;
+    cursor.oldHigh = cursor.highWord = (words[at + 1] as number) | 0;
     cursor.visiting = true;
     this.#update(cursor);
     cursor.visiting = false;
+    if (cursor.updated) this.#store(words, at, guarded);
   }
 
   /** Calls back for the page descriptors from word `firstAt` up to word `endAt`. */
@@ -127,20 +128,20 @@ export class RangeModifier {
   ): void {
     const cursor = this.#cursor;
     const update = this.#update;
-    const live = guarded && this.#context.stale !== undefined;
-    cursor.words = words;
     cursor.level = LAST_LEVEL;
     cursor.pageCount = 1;
     cursor.visiting = true;
     let page = firstPage;
-    for (let at = firstAt; at < endAt; at += WORDS) {
-      cursor.at = at;
-      cursor.page = page;
-      cursor.oldLow = words[at] as number;
-      cursor.oldHigh = words[at + 1] as number;
+    for (let at = firstAt; at < endAt; at += STRIDE) {
+      const low = (words[at] as number) | 0;
+      const high = (words[at + 1] as number) | 0;
+      cursor.page = page++;
+      cursor.oldLow = low;
+      cursor.oldHigh = high;
+      cursor.lowWord = low;
+      cursor.highWord = high;
       update(cursor);
-      if (live) this.#noteStale(words, at, LAST_LEVEL, page);
-      page++;
+      if (cursor.lowWord !== low || cursor.highWord !== high) this.#store(words, at, guarded);
     }
     cursor.visiting = false;
   }
@@ -163,12 +164,14 @@ export class RangeModifier {
     }
   }
 
-  /** Notes what a TLB may hold of the descriptor at `at`, if the callback has changed it. */
-  #noteStale(words: Uint32Array, at: number, level: number, page: number): void {
+  /** Stores the descriptor that the callback has changed, and notes what a TLB may hold of the old one. */
+  #store(words: Uint32Array, at: number, guarded: boolean): void {
+    const cursor = this.#cursor;
+    words[at] = cursor.lowWord;
+    words[at + 1] = cursor.highWord;
     const { stale } = this.#context;
-    const { oldLow, oldHigh } = this.#cursor;
-    if (stale === undefined || (words[at] === oldLow && words[at + 1] === oldHigh)) return;
-    if (isValidLeaf(oldLow, level)) stale.changed(page);
+    if (stale === undefined || !guarded) return;
+    if (isValidLeaf(cursor.oldLow, cursor.level)) stale.changed(cursor.page);
     else stale.written();
   }
 }

@@ -40,12 +40,12 @@ function visitTable<C extends DescriptorCursor>(
   const words = context.tables.words;
   let at = start + entryIndex(firstPage, level) * WORDS;
   if (level === LAST_LEVEL) {
-    cursor.words = words;
     cursor.level = level;
     cursor.pageCount = 1;
     cursor.visiting = true;
     for (let page = firstPage; page < end; page++) {
-      cursor.at = at;
+      cursor.lowWord = (words[at] as number) | 0;
+      cursor.highWord = (words[at + 1] as number) | 0;
       cursor.page = page;
       visit(cursor);
       at += STRIDE;
@@ -60,8 +60,8 @@ function visitTable<C extends DescriptorCursor>(
     if (isTable(low, level)) {
       visitTable(context, frameOf(low, words[at + 1] as number), level + 1, page, stop, cursor, visit);
     } else {
-      cursor.words = words;
-      cursor.at = at;
+      cursor.lowWord = low | 0;
+      cursor.highWord = (words[at + 1] as number) | 0;
       cursor.level = level;
       cursor.page = page;
       cursor.pageCount = stop - page;

@@ -10,12 +10,15 @@ export const WORDS = 2;
 
 /** Bits of a descriptor that say what it is. */
 export const TYPE_MASK = DescriptorLow.Valid | DescriptorLow.TableOrPage;
+const VALID: number = DescriptorLow.Valid;
+const ADDRESS_HIGH: number = DescriptorHigh.Address;
 
-const PAGES = [ENTRIES ** 3, ENTRIES ** 2, ENTRIES, 1];
+/** By level. Not computed by powers: those would be doubles, here and in every loop that uses them. */
+const PAGES = [0x800_0000, 0x4_0000, 0x200, 1] as const;
 
 /** Pages that an entry of a level covers. */
 export function pagesPerEntry(level: number): number {
-  return PAGES[level] as number;
+  return PAGES[level as 0];
 }
 
 /** Bytes that the low word of consecutive entries grows by. */
@@ -41,12 +44,12 @@ export function isTable(low: number, level: number): boolean {
 
 /** Whether an entry that leads to no table maps something: at the last level 0b01 is reserved and maps nothing. */
 export function isValidLeaf(low: number, level: number): boolean {
-  return level === LAST_LEVEL ? (low & TYPE_MASK) === TYPE_MASK : (low & DescriptorLow.Valid) !== 0;
+  return level === LAST_LEVEL ? (low & TYPE_MASK) === TYPE_MASK : (low & VALID) !== 0;
 }
 
 /** The frame in a descriptor's address field, bits 47:12. */
 export function frameOf(low: number, high: number): number {
-  return (high & DescriptorHigh.Address) * 0x10_0000 + (low >>> 12);
+  return (high & ADDRESS_HIGH) * 0x10_0000 + (low >>> 12);
 }
 
 /** The frame that a leaf of a level maps to: bits below the entry's size (nT is one) are no address. */
@@ -62,5 +65,5 @@ export function addressLow(frame: number): number {
 
 /** High word's part of a frame's address. */
 export function addressHigh(frame: number): number {
-  return (frame * 2 ** -20) & DescriptorHigh.Address;
+  return (frame * 2 ** -20) & ADDRESS_HIGH;
 }

@@ -23,6 +23,13 @@ import {
   TYPE_MASK,
 } from './table-geometry.ts';
 
+/** Copies of imported constants, which V8 would read anew in every change. */
+const LAST: number = LAST_LEVEL;
+const FIRST_BLOCK: number = FIRST_BLOCK_LEVEL;
+const FLAGS: number = LOW_MASK;
+const VALID: number = DescriptorLow.Valid;
+const TABLE_OR_PAGE: number = DescriptorLow.TableOrPage;
+
 /** What changes of descriptors are checked against. */
 export interface UpdateRules<K extends AttributeKind> {
   readonly kind: K;
@@ -40,7 +47,7 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   extends DescriptorCursor<K>
   implements UpdatableDescriptor<K>
 {
-  /** The descriptor before the callback. */
+  /** The descriptor before the callback. The walk stores what it is afterwards. */
   oldLow = 0;
   oldHigh = 0;
   /** Whether changes that need break-before-make are refused. */
@@ -69,22 +76,20 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   }
 
   get updated(): boolean {
-    return this.low !== this.oldLow || this.high !== this.oldHigh;
+    return this.lowWord !== this.oldLow || this.highWord !== this.oldHigh;
   }
 
   modifyFlags(set: AttributeBits<K>, clear: AttributeBits<K>): void {
     if (set !== this.#set || clear !== this.#clear) this.#prepare(set, clear);
-    const { words, at } = this;
-    const low = words[at] as number;
-    const high = words[at + 1] as number;
+    const { lowWord: low, highWord: high } = this;
     // A page has no nT: bit 16 is address.
-    const mask = this.level < LAST_LEVEL ? -1 : LOW_MASK;
+    const mask = this.level < LAST ? -1 : FLAGS;
     const newLow = (low | (this.#setLow & mask)) & ~(this.#clearLow & mask) & this.#keptLow;
     const newHigh = (high | this.#setHigh) & ~this.#clearHigh & this.#keptHigh;
-    if (((low ^ newLow) & DescriptorLow.TableOrPage) !== 0) {
+    if (((low ^ newLow) & TABLE_OR_PAGE) !== 0) {
       throw this.#fault('would become or cease to be a table');
     }
-    this.#write(low, high, newLow, newHigh);
+    this.#write(newLow, newHigh);
   }
 
   set(address: Address, flags: AttributeBits<K>): void {
@@ -103,9 +108,8 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
     const attributes = flags & ~this.#foreign;
     const low = lowWordOf(attributes) & (level < LAST_LEVEL ? -1 : LOW_MASK);
     if (level < LAST_LEVEL && (low & TYPE_MASK) === TYPE_MASK) throw this.#fault('would become a table');
-    const kept = this.high & highWordOf(this.#foreign);
-    const newHigh = highWordOf(attributes) | kept | addressHigh(frame);
-    this.#write(this.low, this.high, low | addressLow(frame), newHigh);
+    const kept = this.highWord & highWordOf(this.#foreign);
+    this.#write(low | addressLow(frame), highWordOf(attributes) | kept | addressHigh(frame));
   }
 
   #prepare(set: AttributeBits<K>, clear: AttributeBits<K>): void {
@@ -119,10 +123,10 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
     this.#clear = clear;
   }
 
-  #write(low: number, high: number, newLow: number, newHigh: number): void {
-    if ((newLow & DescriptorLow.Valid) !== 0) {
-      const { level } = this;
-      if (level < FIRST_BLOCK_LEVEL) throw this.#fault('would become a block at level 0, which is reserved');
+  #write(newLow: number, newHigh: number): void {
+    if ((newLow & VALID) !== 0) {
+      const { level, lowWord: low, highWord: high } = this;
+      if (level < FIRST_BLOCK) throw this.#fault('would become a block at level 0, which is reserved');
       if (!isValidLeaf(newLow, level)) throw this.#fault('would become 0b01 at level 3, which is reserved');
       if (
         this.live &&
@@ -132,8 +136,8 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
         throw this.#fault('needs break-before-make');
       }
     }
-    this.words[this.at] = newLow;
-    this.words[this.at + 1] = newHigh;
+    this.lowWord = newLow;
+    this.highWord = newHigh;
   }
 
   #fault(what: string): PageTableError {
