@@ -10,26 +10,27 @@ import { SHAREABILITY_INDEX_SHIFT, type TranslationStage, type WalkRange } from 
 /**
  * What a descriptor of a level is to the walk (Arm ARM D8.3): invalid, or of a type that its level does not
  * have, is a translation fault; an address beyond the output size is an address size fault.
+ * @param address bits 51:32 of its address, see {@link addressHigh}; as in the functions below
  */
-export function descriptorKind(range: WalkRange, level: number, low: number, high: number): EntryKind {
+export function descriptorKind(range: WalkRange, level: number, low: number, address: number): EntryKind {
   if ((low & DescriptorLow.Valid) === 0) return EntryKind.Invalid;
   const isTableOrPage = (low & DescriptorLow.TableOrPage) !== 0;
-  const { layout } = range;
-  if (!isTableOrPage && (level < layout.firstBlockLevel || level === LAST_LEVEL)) return EntryKind.Invalid;
-  if ((addressHigh(layout, low, high) & range.outOfRangeHigh) !== 0) return EntryKind.Malformed;
+  if (!isTableOrPage && (level < range.layout.firstBlockLevel || level === LAST_LEVEL))
+    return EntryKind.Invalid;
+  if ((address & range.outOfRangeHigh) !== 0) return EntryKind.Malformed;
   return isTableOrPage && level < LAST_LEVEL ? EntryKind.Table : EntryKind.Leaf;
 }
 
 /** First 4 KiB frame of the next table. */
-export function tableFrame(range: WalkRange, low: number, high: number): number {
+export function tableFrame(range: WalkRange, low: number, address: number): number {
   const { offsetLow } = levelBits(range.granule, LAST_LEVEL);
-  return frame(low & ~offsetLow, addressHigh(range.layout, low, high));
+  return frame(low & ~offsetLow, address);
 }
 
 /** First 4 KiB frame of the page or block; address bits below its size count as zero. */
-export function leafFrame(range: WalkRange, level: number, low: number, high: number): number {
+export function leafFrame(range: WalkRange, level: number, low: number, address: number): number {
   const { offsetLow, offsetHigh } = levelBits(range.granule, level);
-  return frame(low & ~offsetLow, addressHigh(range.layout, low, high) & ~offsetHigh);
+  return frame(low & ~offsetLow, address & ~offsetHigh);
 }
 
 /** Bits 51:32 of the address in a descriptor. */
@@ -67,11 +68,13 @@ function descriptorFormat(range: WalkRange): EntryFormat {
   return {
     indexBits: range.granule.indexBits,
     pageShift: range.granule.pageShift,
-    kindOf: (height, low, high) => descriptorKind(range, levelOf(height), low, high),
+    kindOf: (height, low, high) =>
+      descriptorKind(range, levelOf(height), low, addressHigh(range.layout, low, high)),
     frameOf: (height, low, high) => {
       const level = levelOf(height);
+      const address = addressHigh(range.layout, low, high);
       const isTable = level < LAST_LEVEL && (low & DescriptorLow.TableOrPage) !== 0;
-      return isTable ? tableFrame(range, low, high) : leafFrame(range, level, low, high);
+      return isTable ? tableFrame(range, low, address) : leafFrame(range, level, low, address);
     },
   };
 }

@@ -39,14 +39,15 @@ function stepAt(walk: AArch64PageWalk, range: WalkRange, names: StageNames, leve
 
   const low = Number(entry & 0xffff_ffffn);
   const high = Number(entry >> 32n);
-  switch (descriptorKind(range, level, low, high)) {
+  const addressTop = addressHigh(range.layout, low, high);
+  switch (descriptorKind(range, level, low, addressTop)) {
     case EntryKind.Table:
       return {
         ...place,
         kind: 'table',
         flags: names.tableFlags(high),
         forbids: range.hierarchical ? names.forbiddenByTable(high) : [],
-        next: addressOf(tableFrame(range, low, high)),
+        next: addressOf(tableFrame(range, low, addressTop)),
         problem: undefined,
         permissions: undefined,
       };
@@ -56,12 +57,12 @@ function stepAt(walk: AArch64PageWalk, range: WalkRange, names: StageNames, leve
         kind: 'leaf',
         flags: names.leafFlags(range, level, low, high),
         forbids: names.forbiddenByLeaf(low, high),
-        next: addressOf(leafFrame(range, level, low, high)),
+        next: addressOf(leafFrame(range, level, low, addressTop)),
         problem: walk.lacksAccessFlag ? 'the access flag is clear' : undefined,
         permissions: permissionsOf(stage.permissions[walk.restrictions] as number),
       };
     case EntryKind.Malformed: {
-      const address = wordsToBigInt(low & DescriptorLow.Address, addressHigh(range.layout, low, high));
+      const address = wordsToBigInt(low & DescriptorLow.Address, addressTop);
       const problem = `the address ${hex(address)} is beyond ${range.outputBits} bits`;
       return { ...place, ...end, problem };
     }

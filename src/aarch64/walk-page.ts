@@ -5,6 +5,7 @@ import type { MemoryRange } from '../memory/physical-memory.ts';
 import type { WalkMemory } from '../walk-memory.ts';
 import { DescriptorLow } from './descriptor-bits.ts';
 import {
+  addressHigh,
   descriptorKind,
   leafFrame,
   leafRestrictions,
@@ -38,10 +39,14 @@ export class AArch64PageWalk {
   restrictions = 0;
   /** First output address of the page or block as a double. */
   pageAddress = 0;
+  /** Index of the leaf's memory type in the stage's `memoryTypes`. */
+  memoryTypeIndex = 0;
   /** Address of the table and index used at each level; index: level − {@link FIRST_LEVEL}. */
   readonly tableAddresses = new Float64Array(LAST_LEVEL - FIRST_LEVEL + 1);
   readonly indices = new Uint32Array(LAST_LEVEL - FIRST_LEVEL + 1);
 
+  /** Where the table lies to which the last descriptor leads. */
+  #tableFrame = 0;
   #lastLow = 0;
   #lastHigh = 0;
   /** The range of the last walk, and how its last level cuts addresses. */
@@ -108,11 +113,6 @@ export class AArch64PageWalk {
     return (this.entryLow & DescriptorLow.AccessFlag) === 0 && !this.stage.hardwareAccessFlag;
   }
 
-  /** Index of the leaf's memory type in the stage's `memoryTypes`. */
-  get memoryTypeIndex(): number {
-    return memoryTypeIndex(this.#lastRange as WalkRange, this.entryLow);
-  }
-
   #walkFromRoot(range: WalkRange, low: number, high: number): void {
     const { granule } = range;
     let tableMask = range.rootEntries - 1;
@@ -141,7 +141,7 @@ export class AArch64PageWalk {
       }
       const at = start + index * 2;
       if (!this.#take(range, memory.words[at] as number, memory.words[at + 1] as number)) return;
-      frame = tableFrame(range, this.entryLow, this.entryHigh);
+      frame = this.#tableFrame;
       offset = 0;
       tableMask = (1 << granule.indexBits) - 1;
       this.level++;
@@ -160,14 +160,18 @@ export class AArch64PageWalk {
     const { stage, level } = this;
     this.entryLow = low;
     this.entryHigh = high;
-    this.end = descriptorKind(range, level, low, high);
-    if (this.end === EntryKind.Table) {
+    const address = addressHigh(range.layout, low, high);
+    const end = descriptorKind(range, level, low, address);
+    this.end = end;
+    if (end === EntryKind.Table) {
       if (range.hierarchical) this.restrictions |= tableRestrictions(high);
+      this.#tableFrame = tableFrame(range, low, address);
       return true;
     }
-    if (this.end === EntryKind.Leaf) {
+    if (end === EntryKind.Leaf) {
       this.restrictions |= leafRestrictions(stage, low, high);
-      this.pageAddress = leafFrame(range, level, low, high) * FRAME_SIZE;
+      this.pageAddress = leafFrame(range, level, low, address) * FRAME_SIZE;
+      this.memoryTypeIndex = memoryTypeIndex(range, low);
     }
     return false;
   }
