@@ -63,22 +63,33 @@ export class LiveCheck {
   modify(page: number, end: number, cursor: UpdatableCursor, update: Update): void {
     this.#begin(page, end);
     cursor.live = true;
-    visitRange(this.#context, page, end, cursor, () => {
-      const { level, lowWord: low, highWord: high } = cursor;
+    cursor.visiting = false;
+    const hint = this.#hint;
+    let calling = false;
+    const check = (): void => {
+      const { lowWord: low, highWord: high } = cursor;
       cursor.oldLow = low;
       cursor.oldHigh = high;
-      try {
-        update(cursor);
-      } catch (cause) {
-        throw this.#violation(cursor.page, cursor.pageCount, 'the callback fails', cause);
-      }
+      calling = true;
+      update(cursor);
+      calling = false;
       const deltaLow = low ^ cursor.lowWord;
       const deltaHigh = high ^ cursor.highWord;
-      if ((deltaLow | deltaHigh) !== 0 && isValidLeaf(low, level)) {
-        if (cursor.pageCount < pagesPerEntry(level)) throw this.#splitting(cursor.page, cursor.pageCount);
-      }
-      if ((high & this.#hint) !== 0) this.#changeInRun(level, cursor.page, deltaLow, deltaHigh);
-    });
+      if ((deltaLow | deltaHigh) !== 0) this.#changed(cursor);
+      if ((high & hint) !== 0) this.#changeInRun(cursor.level, cursor.page, deltaLow, deltaHigh);
+    };
+    try {
+      visitRange(this.#context, page, end, cursor, check);
+    } catch (cause) {
+      throw calling ? this.#violation(cursor.page, cursor.pageCount, 'the callback fails', cause) : cause;
+    }
+  }
+
+  /** A descriptor that is visited in part can change only if it maps nothing. */
+  #changed({ level, oldLow, page, pageCount }: UpdatableCursor): void {
+    if (level < LAST_LEVEL && isValidLeaf(oldLow, level) && pageCount < pagesPerEntry(level)) {
+      throw this.#splitting(page, pageCount);
+    }
   }
 
   /** The contiguous bit, where the engine manages it. */
