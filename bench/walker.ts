@@ -17,9 +17,11 @@ function walkerWorkloads(): Workload[] {
     (['4k', '2m'] as const).flatMap((pageSize) => {
       const name = `${architecture}-${pageSize}`;
       const step = pageSize === '4k' ? 1 : 512;
-      const walker = once(() =>
-        createWalker(identityTables(ENTRY_BITS[registers.architecture], pageSize === '4k'), registers),
-      );
+      const walker = once(() => {
+        const memory = identityTables(ENTRY_BITS[registers.architecture], pageSize === '4k');
+        if (registers === REGISTERS['aarch64-two-stages']) addStageTwo(memory);
+        return createWalker(memory, registers);
+      });
       const workload = (id: string, units: number, prepare: () => PreparedRun): Workload => ({
         id: `walker/${id}`,
         units,
@@ -68,6 +70,17 @@ function checkIdentity(accesses: AccessList, { fault, physicalAddress }: Outcome
 }
 
 const ROOT = 0x10_0000;
+const STAGE_TWO_ROOT = 0xc000_0000;
+const EL1 = {
+  architecture: 'aarch64',
+  exceptionLevel: 1,
+  ttbr0: BigInt(ROOT),
+  ttbr1: 0n,
+  tcr: 16n | (1n << 23n) | (5n << 32n),
+  mair: 0xffn,
+  sctlr: 1n,
+  hcrEl2: 0n,
+} as const;
 const REGISTERS = {
   x64: {
     architecture: 'x64',
@@ -77,15 +90,13 @@ const REGISTERS = {
     efer: 0xd00n,
     physicalAddressBits: 40,
   },
-  aarch64: {
-    architecture: 'aarch64',
-    exceptionLevel: 1,
-    ttbr0: BigInt(ROOT),
-    ttbr1: 0n,
-    tcr: 16n | (1n << 23n) | (5n << 32n),
-    mair: 0xffn,
-    sctlr: 1n,
-    hcrEl2: 0n,
+  aarch64: EL1,
+  /** 39-bit intermediate addresses from level 1. */
+  'aarch64-two-stages': {
+    ...EL1,
+    hcrEl2: 1n,
+    vtcr: 25n | (1n << 6n) | (5n << 16n),
+    vttbr: BigInt(STAGE_TWO_ROOT),
   },
 } as const satisfies Record<string, Registers>;
 
@@ -94,6 +105,9 @@ const ENTRY_BITS = {
   x64: { table: 0x7n, page: 0x7n, large: 0x87n },
   aarch64: { table: 0x3n, page: 0x743n, large: 0x741n },
 } as const;
+
+/** Low bits of a block of stage 2 that allows everything. */
+const STAGE_TWO_BLOCK = 0x7fdn;
 
 type EntryBits = (typeof ENTRY_BITS)[keyof typeof ENTRY_BITS];
 
@@ -114,6 +128,13 @@ function identityTables(bits: EntryBits, small: boolean): PhysicalMemory {
     memory.writeEntry(frame(2 + directories) + BigInt(8 * i), (BigInt(i) << 12n) | bits.page);
   }
   return memory;
+}
+
+/** Stage 2 of 1 GiB blocks that map everything onto itself. */
+function addStageTwo(memory: PhysicalMemory): void {
+  memory.addRange(STAGE_TWO_ROOT, new ArrayBuffer(4096));
+  for (let i = 0; i < 512; i++)
+    memory.writeEntry(STAGE_TWO_ROOT + 8 * i, (BigInt(i) << 30n) | STAGE_TWO_BLOCK);
 }
 
 /** Every access of both privileges to every `step`-th page. */
