@@ -100,6 +100,7 @@ function attributeSet<K extends AttributeKind, N extends string>(
   };
   const values = named.map(([name, bits]) => [name, typed(bits)]);
   KNOWN_BITS.set(kind, known);
+  NAME_FUNCTIONS.set(kind, functions.names as (attributes: number) => string[]);
   return Object.freeze({ ...functions, ...Object.fromEntries(values) });
 }
 
@@ -111,6 +112,13 @@ const KIND_NAMES: Readonly<Record<AttributeKind, string>> = {
 
 /** Packed bits that have a name, by kind. */
 const KNOWN_BITS = new Map<AttributeKind, number>();
+
+const NAME_FUNCTIONS = new Map<AttributeKind, (attributes: number) => string[]>();
+
+/** The names of attributes of a kind. */
+export function attributeNames(attributes: number, kind: AttributeKind): string[] {
+  return NAME_FUNCTIONS.get(kind)?.(attributes) ?? [];
+}
 
 /** The packed bits that attributes of a kind name. */
 export function knownBits(kind: AttributeKind): number {

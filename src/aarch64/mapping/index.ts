@@ -9,12 +9,15 @@ export {
   type Stage2AttributeBits,
   Stage2Attributes,
 } from './attributes.ts';
+export type { BrokenRange } from './broken-range.ts';
 export { type ConstraintBits, Constraints } from './constraints.ts';
 export type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
 export { IdMap } from './id-map.ts';
 export { LinearMap, type LinearMapOptions } from './linear-map.ts';
+export { Mair, MairAttribute, type MairAttributeBits, NormalMemory } from './mair.ts';
 export { Mapping } from './mapping.ts';
 export { MemoryRegion } from './memory-region.ts';
+export { Processor } from './processor.ts';
 export {
   type AttributesOf,
   El1And0,

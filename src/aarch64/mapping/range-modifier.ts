@@ -47,7 +47,11 @@ export class RangeModifier {
   /** Changes what one entry that is not linked maps: `words` need not be in a table. */
   modifyWithin(words: Uint32Array, level: number, page: number, end: number, update: Update): void {
     this.#cursor.live = false;
-    this.#guarded(update, () => this.#modifyEntry(words, 0, level, page, end, false));
+    const whole = end - page === pagesPerEntry(level);
+    this.#guarded(update, () => {
+      if (whole) this.#modifyLeaf(words, 0, level, page, false);
+      else this.#modifyEntry(words, 0, level, page, end, false);
+    });
   }
 
   #guarded(update: Update, run: () => void): void {

@@ -7,7 +7,9 @@ import { TableMemory } from '../../memory/table-memory.ts';
 import { UndoJournal } from '../../memory/undo-journal.ts';
 import { DescriptorLow } from '../descriptor-bits.ts';
 import { lowWordOf, unpackBits } from './attribute-words.ts';
-import { checkAttributes } from './attributes.ts';
+import { attributeNames, checkAttributes } from './attributes.ts';
+import { type BrokenEntry, breakLeaves } from './broken-entries.ts';
+import type { BrokenRange } from './broken-range.ts';
 import { compactTables } from './compact.ts';
 import { type ConstraintBits, Constraints } from './constraints.ts';
 import type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
@@ -16,12 +18,13 @@ import { LeafTemplate } from './leaf-template.ts';
 import { LiveCheck } from './live-check.ts';
 import { LiveRules } from './live-rules.ts';
 import type { MappingContext } from './mapping-context.ts';
-import type { MemoryRegion } from './memory-region.ts';
+import { MemoryRegion } from './memory-region.ts';
+import { printTables } from './print-tables.ts';
 import { RangeMapper } from './range-mapper.ts';
 import { RangeModifier, type Update, updateFault } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
 import type { AttributeKindOf, AttributesOf, TranslationRegime, VaRangeOption } from './regime.ts';
-import { ENTRIES, LAST_LEVEL, pagesPerEntry } from './table-geometry.ts';
+import { ENTRIES, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
 import { TableRelease } from './table-release.ts';
 import { NO_MAINTENANCE, type StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
 import { UpdatableCursor } from './updatable-cursor.ts';
@@ -72,6 +75,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   /** Pages that the tables translate. */
   readonly #pages: number;
   #changing = false;
+  #broken = false;
   #template = new LeafTemplate(0, Constraints.None, false);
   #templateFlags = -1;
   #templateConstraints = -1;
@@ -148,13 +152,8 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     flags: AttributesOf<R>,
     constraints: ConstraintBits = Constraints.None,
   ): TlbMaintenance {
-    if (typeof address === 'number' && address >= 0) {
-      const frame = address / FRAME_SIZE;
-      const whole = Math.floor(frame);
-      return this.mapFrames(region, whole, flags, constraints, whole === frame);
-    }
-    const bits = toBigInt(address);
-    return this.mapFrames(region, Number(bits >> 12n), flags, constraints, bits % BigInt(FRAME_SIZE) === 0n);
+    const { frame, exact } = frameOfAddress(address);
+    return this.mapFrames(region, frame, flags, constraints, exact);
   }
 
   /** {@link mapRange} by frame number. @param exact whether the address was page-aligned */
@@ -172,10 +171,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       const { page, end } = this.#relative(region);
       this.#liveCheck.map(page, end, frame, template);
     }
-    if ((lowWordOf(flags) & DescriptorLow.TableOrPage) !== 0) {
-      const bits = unpackBits(flags);
-      throw new PageTableError('InvalidFlags', 'TABLE_OR_PAGE is set by the engine', { bits });
-    }
+    checkNoTable(flags);
     this.#checkRegion(region);
     const { page, end } = this.#relative(region);
     if (template.valid) this.#checkOutput(frame, end - page, template.exact);
@@ -225,14 +221,116 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     return this.#change(() => compactTables(this.#context));
   }
 
+  /**
+   * Breaks a range for a break-before-make sequence: zeroes every leaf that maps a part of it.
+   * @throws PageTableError RegionBackwards, AddressRange, TableOutsideMemory
+   */
+  breakRange(region: MemoryRegion): BrokenRange<R> {
+    this.#checkRegion(region);
+    const { page, end } = this.#relative(region);
+    let entries: BrokenEntry[] = [];
+    const maintenance = this.#change(() => {
+      entries = breakLeaves(this.#context, page, end);
+    });
+    this.#broken = true;
+    const { firstPage } = this.#context;
+    const first = Math.min(page, entries[0]?.page ?? page);
+    const last = entries.at(-1);
+    const behind = Math.max(end, last === undefined ? end : last.page + pagesPerEntry(last.level));
+    return {
+      region,
+      unmapped: MemoryRegion.ofPages(firstPage + first, firstPage + behind),
+      maintenance,
+      mapRange: (address, flags, constraints = Constraints.None) => {
+        const { frame, exact } = frameOfAddress(address);
+        const template = this.#checkedTemplate(flags, constraints, exact);
+        if (template.valid) this.#checkOutput(frame, end - page, exact);
+        return this.#make(
+          entries,
+          page,
+          end,
+          (words, level, from, to) =>
+            this.#mapper.mapWithin(words, level, from, to, frame + from - page, template),
+          (from, to) => {
+            this.#mapper.map(from, to, frame + from - page, template);
+          },
+        );
+      },
+      modifyRange: (update) =>
+        this.#make(
+          entries,
+          page,
+          end,
+          (words, level, from, to) => this.#modifier.modifyWithin(words, level, from, to, update as Update),
+          (from, to) => this.#modifier.modify(from, to, update as Update),
+        ),
+      restore: () => this.#make(entries, page, end, undefined, undefined),
+    };
+  }
+
+  /** The tables as text: a line for each table and for each run of alike entries. */
+  print(): string {
+    const { name, attributeKind } = this.regime;
+    const title = `${name}, ${this.vaRange} range`;
+    const cursor = new DescriptorCursor(attributeKind, 0);
+    const names = (low: number, high: number, level: number): readonly string[] => {
+      cursor.lowWord = low;
+      cursor.highWord = high;
+      cursor.level = level;
+      return attributeNames(cursor.flags, attributeKind);
+    };
+    return [...printTables(this.#context, title, names)].join('\n');
+  }
+
   /** While set, changes are checked as changes of tables in use, and what they leave in TLBs is gathered. */
   setLive(stale: StaleTranslations | undefined): void {
     this.#context.stale = stale;
   }
 
+  /**
+   * The last step of a break-before-make sequence: makes broken entries again, each by one store.
+   * @param within makes the part of a broken entry that the range covers, in two words that are not linked
+   * @param between makes what was not mapped before
+   */
+  #make(
+    entries: readonly BrokenEntry[],
+    page: number,
+    end: number,
+    within: ((words: Uint32Array, level: number, from: number, to: number) => void) | undefined,
+    between: ((from: number, to: number) => void) | undefined,
+  ): TlbMaintenance {
+    const { atomic, journal, stale } = this.#context;
+    if (!this.#broken) throw new Error('the range has been made already');
+    this.#broken = false;
+    try {
+      return this.#change(() => {
+        let next = page;
+        for (const { words, at, level, page: first, low, high } of entries) {
+          const made = Uint32Array.of(low, high);
+          const from = Math.max(first, page);
+          const to = Math.min(first + pagesPerEntry(level), end);
+          if (from < to) {
+            if (next < from) between?.(next, from);
+            within?.(made, level, from, to);
+            next = to;
+          }
+          if (atomic) journal.save(words, at, WORDS);
+          words[at] = made[0] as number;
+          words[at + 1] = made[1] as number;
+          stale?.written();
+        }
+        if (next < end) between?.(next, end);
+      });
+    } catch (error) {
+      this.#broken = true;
+      throw error;
+    }
+  }
+
   /** Runs a change that is taken back if it fails. */
   #change(run: () => void): TlbMaintenance {
     const { atomic, frames, journal, release, stale } = this.#context;
+    if (this.#broken) throw new Error('a range is broken: it must be made before anything else is changed');
     if (this.#changing)
       throw new Error('the tables cannot be changed from within a callback that changes them');
     this.#changing = true;
@@ -253,6 +351,12 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     frames.commit();
     release.commit();
     return stale === undefined ? NO_MAINTENANCE : stale.take();
+  }
+
+  #checkedTemplate(flags: AttributesOf<R>, constraints: ConstraintBits, exact: boolean): LeafTemplate {
+    const template = this.#templateFor(flags, constraints, exact);
+    checkNoTable(flags);
+    return template;
   }
 
   #templateFor(flags: AttributesOf<R>, constraints: ConstraintBits, exact: boolean): LeafTemplate {
@@ -318,6 +422,22 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       );
     }
   }
+}
+
+/** @throws PageTableError InvalidFlags for TABLE_OR_PAGE, which only the engine sets */
+function checkNoTable(flags: number): void {
+  if ((lowWordOf(flags) & DescriptorLow.TableOrPage) === 0) return;
+  const bits = unpackBits(flags);
+  throw new PageTableError('InvalidFlags', 'TABLE_OR_PAGE is set by the engine', { bits });
+}
+
+function frameOfAddress(address: Address): { frame: number; exact: boolean } {
+  if (typeof address === 'number' && Number.isSafeInteger(address) && address >= 0) {
+    const frame = Math.floor(address / FRAME_SIZE);
+    return { frame, exact: frame * FRAME_SIZE === address };
+  }
+  const bits = toBigInt(address);
+  return { frame: Number(bits >> 12n), exact: bits % BigInt(FRAME_SIZE) === 0n };
 }
 
 function takeRoot(frames: FrameSource, atomic: boolean): number {

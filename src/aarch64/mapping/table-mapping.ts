@@ -1,10 +1,13 @@
 import { hex } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
+import { baseRegisterOf, baseRegisterValue, checkRegime } from './base-register.ts';
+import type { BrokenRange } from './broken-range.ts';
 import type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
 import type { MemoryRegion } from './memory-region.ts';
+import type { Processor } from './processor.ts';
 import type { AsidOption, AttributeKindOf, TranslationRegime, VaRangeOption } from './regime.ts';
 import { RootTable, type TableOptions } from './root-table.ts';
-import { StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
+import { deactivationMaintenance, StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
 
 export type MappingOptions<R extends TranslationRegime> = TableOptions<R> & VaRangeOption<R> & AsidOption<R>;
 
@@ -90,6 +93,49 @@ export abstract class TableMapping<R extends TranslationRegime = TranslationRegi
     return this.#root.compactSubtables();
   }
 
+  /** As `RootTable.breakRange`: the first step of a change that needs break-before-make. */
+  breakRange(region: MemoryRegion): BrokenRange<R> {
+    return this.#root.breakRange(region);
+  }
+
+  /** The tables as text: a line for each table and for each run of alike entries. */
+  print(): string {
+    return this.#root.print();
+  }
+
+  /**
+   * Loads the root table into the processor's TTBR0, TTBR1 or VTTBR, with the ASID, and counts the processor. Control
+   * registers (TCR, MAIR, SCTLR) stay as they are.
+   * @returns the register's previous value, for {@link deactivate}
+   * @throws RangeError if the processor's registers are of another regime; whatever the installer throws
+   */
+  async activate(processor: Processor): Promise<bigint> {
+    const { registers } = processor;
+    checkRegime(this.regime, registers);
+    const name = baseRegisterOf(this.regime, this.#root.vaRange);
+    this.markActive();
+    try {
+      await processor.load({ ...registers, [name]: baseRegisterValue(this.rootAddress, this.#asid) });
+    } catch (error) {
+      this.markInactive();
+      throw error;
+    }
+    return registers[name] ?? 0n;
+  }
+
+  /**
+   * Gives the processor's register its previous value back.
+   * @returns the TLB maintenance that must follow
+   * @throws PageTableError NotActive if no processor uses the tables; whatever the installer throws
+   */
+  async deactivate(processor: Processor, previous: bigint): Promise<TlbMaintenance> {
+    if (!this.active) throw this.#notActive();
+    const name = baseRegisterOf(this.regime, this.#root.vaRange);
+    await processor.load({ ...processor.registers, [name]: previous });
+    this.markInactive();
+    return deactivationMaintenance(this.regime);
+  }
+
   /** The tables are in use by one more processor. */
   markActive(): void {
     this.#activeCount++;
@@ -98,10 +144,12 @@ export abstract class TableMapping<R extends TranslationRegime = TranslationRegi
 
   /** They are in use by one less. @throws PageTableError NotActive if no processor uses them */
   markInactive(): void {
-    if (this.#activeCount === 0) {
-      throw new PageTableError('NotActive', `no processor uses the tables at ${hex(this.rootAddress)}`);
-    }
+    if (!this.active) throw this.#notActive();
     this.#activeCount--;
     if (this.#activeCount === 0) this.#root.setLive(undefined);
+  }
+
+  #notActive(): PageTableError {
+    return new PageTableError('NotActive', `no processor uses the tables at ${hex(this.rootAddress)}`);
   }
 }
