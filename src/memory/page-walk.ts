@@ -19,16 +19,21 @@ export interface WalkedTables {
   readonly addressHigh: number;
 }
 
-/** What {@link PageWalk.find} returns where the page has no last-level entry. */
+/** What {@link PageWalk.find} returns where the page has no last-level entry; no index is negative. */
 export const NO_ENTRY = -1;
 
 /**
- * Walks to the last-level entry of one page. Operations on single pages spend their time here, so the walk is
- * written out level by level in 32-bit arithmetic, on fields of this object alone: bits 44:18 of a page number choose
- * the entries of levels 5 to 3, bits 17:0 those of levels 2 and 1. Nothing is remembered from one walk to the next.
+ * Walks to the last-level entry of one page. Operations on single pages spend their time here; nothing is remembered
+ * from one walk to the next.
  *
- * The quick walk takes tables that lie in one array with the root, as nearly all do; {@link PageWalk.#walk} is the
- * plain form of it, for tables anywhere.
+ * {@link PageWalk.find} is written for the compiler, {@link PageWalk.#walk} says the same plainly: bits 44:18 of a page
+ * number choose the entries of levels 5 to 3, bits 17:0 those of levels 2 and 1. The quick walk takes tables that lie
+ * in one array with the root, as nearly all do. It goes down from entry to entry without looking whether they lead to
+ * tables, as long as what they name lies in the array, and looks at them all at the end: so there are few branches,
+ * and the processor can begin with the next page. Where it finds anything else than tables the plain walk decides.
+ *
+ * Fields are small integers from the first assignment on, by `| 0` also where they are computed: otherwise V8 computes in
+ * doubles and checks each field's type each time, which takes twice as long.
  */
 export class PageWalk {
   /** The array in which the found entry is. */
@@ -39,26 +44,26 @@ export class PageWalk {
   anyHigh = 0;
 
   readonly #walked: WalkedTables;
-  readonly #fiveLevels: boolean;
-  readonly #upperMask: number;
-  readonly #upperValue: number;
-  readonly #tableMask: number;
-  readonly #tableValue: number;
-  readonly #addressHigh: number;
+  readonly #levels: number = 0;
+  readonly #upperMask: number = 0;
+  readonly #upperValue: number = 0;
+  readonly #tableMask: number = 0;
+  readonly #tableValue: number = 0;
+  readonly #addressHigh: number = 0;
 
   /** The part of memory in which the quick walk stays, and the root's place in it. */
   readonly #rootWords: Uint32Array;
-  readonly #rootStart: number;
+  readonly #rootStart: number = 0;
   /** Bits 39:20 of the frame numbers there, bits 19:0 of the first of them, and how many there are. */
-  readonly #firstHigh: number;
-  readonly #firstLow: number;
-  readonly #frameCount: number;
+  readonly #firstHigh: number = 0;
+  readonly #firstLow: number = 0;
+  readonly #frameCount: number = 0;
 
   /** @throws PageTableError TableOutsideMemory if the root is not in memory */
   constructor(walked: WalkedTables) {
     const { tables, rootFrame, frameOffset } = walked;
     this.#walked = walked;
-    this.#fiveLevels = walked.levels === 5;
+    this.#levels = walked.levels;
     this.#upperMask = walked.upperMask;
     this.#upperValue = walked.upperValue;
     this.#tableMask = walked.tableMask;
@@ -67,10 +72,10 @@ export class PageWalk {
     const { words, firstFrame } = tables.around(rootFrame, frameOffset);
     this.words = words;
     this.#rootWords = words;
-    this.#rootStart = (rootFrame - firstFrame) * WORDS_PER_FRAME;
-    this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
-    this.#firstLow = firstFrame % 2 ** 20;
-    this.#frameCount = words.length / WORDS_PER_FRAME;
+    this.#rootStart = ((rootFrame - firstFrame) * WORDS_PER_FRAME) | 0;
+    this.#firstHigh = (firstFrame / 2 ** 20) | 0;
+    this.#firstLow = (firstFrame % 2 ** 20) | 0;
+    this.#frameCount = (words.length / WORDS_PER_FRAME) | 0;
   }
 
   /**
@@ -82,53 +87,58 @@ export class PageWalk {
    */
   find(upper: number, lower: number): number {
     const words = this.#rootWords;
-    const upperMask = this.#upperMask;
-    const upperValue = this.#upperValue;
-    const addressHigh = this.#addressHigh;
     const firstHigh = this.#firstHigh;
     const firstLow = this.#firstLow;
     const frameCount = this.#frameCount;
+    const upperValue = this.#upperValue;
     let start = this.#rootStart;
     let commonLow = -1;
     let anyHigh = 0;
+    let unlikeUpper = 0;
+    let unlikeHigh = 0;
 
-    if (this.#fiveLevels) {
-      const at = start + ((upper >>> 18) << 1);
-      commonLow = words[at] as number;
-      anyHigh = words[at + 1] as number;
-      if ((commonLow & upperMask) !== upperValue) return NO_ENTRY;
-      const frame = ((commonLow >>> 12) - firstLow) >>> 0;
-      if (frame >= frameCount || (anyHigh & addressHigh) !== firstHigh) return this.#walk(upper, lower);
+    if (this.#levels === 5) {
+      const at = start | ((upper >>> 18) << 1);
+      const low = words[at] as number;
+      const high = words[at | 1] as number;
+      const frame = ((low >>> 12) - firstLow) | 0;
+      if (frame >>> 0 >= frameCount) return this.#walk(upper, lower);
+      commonLow = low | 0;
+      anyHigh = high | 0;
+      unlikeUpper = low ^ upperValue;
+      unlikeHigh = high ^ firstHigh;
       start = frame << 10;
     }
 
-    const at4 = start + (((upper >>> 9) & 511) << 1);
+    const at4 = start | (((upper >>> 9) & 511) << 1);
     const low4 = words[at4] as number;
-    const high4 = words[at4 + 1] as number;
-    if ((low4 & upperMask) !== upperValue) return NO_ENTRY;
-    const frame4 = ((low4 >>> 12) - firstLow) >>> 0;
-    if (frame4 >= frameCount || (high4 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
+    const high4 = words[at4 | 1] as number;
+    const frame4 = ((low4 >>> 12) - firstLow) | 0;
+    if (frame4 >>> 0 >= frameCount) return this.#walk(upper, lower);
 
-    const mask = this.#tableMask;
-    const value = this.#tableValue;
-    const at3 = (frame4 << 10) + ((upper & 511) << 1);
+    const at3 = (frame4 << 10) | ((upper & 511) << 1);
     const low3 = words[at3] as number;
-    const high3 = words[at3 + 1] as number;
-    if ((low3 & mask) !== value) return NO_ENTRY;
-    const frame3 = ((low3 >>> 12) - firstLow) >>> 0;
-    if (frame3 >= frameCount || (high3 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
+    const high3 = words[at3 | 1] as number;
+    const frame3 = ((low3 >>> 12) - firstLow) | 0;
+    if (frame3 >>> 0 >= frameCount) return this.#walk(upper, lower);
 
-    const at2 = (frame3 << 10) + ((lower >>> 9) << 1);
+    const at2 = (frame3 << 10) | ((lower >>> 9) << 1);
     const low2 = words[at2] as number;
-    const high2 = words[at2 + 1] as number;
-    if ((low2 & mask) !== value) return NO_ENTRY;
-    const frame2 = ((low2 >>> 12) - firstLow) >>> 0;
-    if (frame2 >= frameCount || (high2 & addressHigh) !== firstHigh) return this.#walk(upper, lower);
+    const high2 = words[at2 | 1] as number;
+    const frame2 = ((low2 >>> 12) - firstLow) | 0;
+    if (frame2 >>> 0 >= frameCount) return this.#walk(upper, lower);
+
+    const tableValue = this.#tableValue;
+    const unlike =
+      ((unlikeUpper | (low4 ^ upperValue)) & this.#upperMask) |
+      (((low3 ^ tableValue) | (low2 ^ tableValue)) & this.#tableMask) |
+      ((unlikeHigh | (high4 ^ firstHigh) | (high3 ^ firstHigh) | (high2 ^ firstHigh)) & this.#addressHigh);
+    if (unlike !== 0) return this.#walk(upper, lower);
 
     if (this.words !== words) this.words = words;
     this.commonLow = commonLow & low4 & low3 & low2;
     this.anyHigh = anyHigh | high4 | high3 | high2;
-    return (frame2 << 10) + ((lower & 511) << 1);
+    return (frame2 << 10) | ((lower & 511) << 1);
   }
 
   /** {@link find} for tables anywhere in memory. */

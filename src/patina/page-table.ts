@@ -10,7 +10,7 @@ import {
 import { PageTableError } from '../errors.ts';
 import { FrameSource } from '../memory/frame-source.ts';
 import type { PageAllocator } from '../memory/page-allocator.ts';
-import { lowerBits, NO_ENTRY, upperBits } from '../memory/page-walk.ts';
+import { lowerBits, upperBits } from '../memory/page-walk.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { TableMemory } from '../memory/table-memory.ts';
 import { UndoJournal } from '../memory/undo-journal.ts';
@@ -171,7 +171,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
   queryMemoryRegion(address: Address, size: Address): MemoryAttributeBits {
     if (this.#isPlainPage(address, size)) {
       const attributes = this.#query.queryPage(upperBits(address), lowerBits(address));
-      if (attributes !== NO_ENTRY) return attributes;
+      if (attributes >= 0) return attributes;
     }
     return this.#queryRange(address, size);
   }

@@ -1,6 +1,6 @@
 import { addressOfPage, FRAME_SIZE, hex } from '../addresses.ts';
 import { PageTableError } from '../errors.ts';
-import { NO_ENTRY, PageWalk } from '../memory/page-walk.ts';
+import { PageWalk } from '../memory/page-walk.ts';
 import { type MemoryAttributeBits, memoryAttributeNames } from '../memory-attributes.ts';
 import { type LeafTemplate, PRIVATE_ATTRIBUTES } from './entry-format.ts';
 import { addressHigh, addressLow, entryFrame, fillEntries, linkTable } from './entry-words.ts';
@@ -62,7 +62,7 @@ export class RegionMapper {
     const template = this.#templateFor(attributes & ~PRIVATE_ATTRIBUTES);
     if (template.refusal !== undefined) return false;
     const at = this.#walk.find(upper, lower);
-    if (at === NO_ENTRY) return false;
+    if (at < 0) return false;
     const words = this.#walk.words;
     const frameLow = (upper << 30) | (lower << 12);
     const frameHigh = (upper >>> 2) & 0xf_ffff;

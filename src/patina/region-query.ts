@@ -50,7 +50,7 @@ export class RegionQuery {
     const { format } = this.#context;
     const walk = this.#walk;
     const at = walk.find(upper, lower);
-    if (at === NO_ENTRY) return NO_ENTRY;
+    if (at < 0) return NO_ENTRY;
     const low = walk.words[at] as number;
     if ((low & format.present) === 0) return NO_ENTRY;
     const inherited = format.tableRestrictions(walk.commonLow, walk.anyHigh);

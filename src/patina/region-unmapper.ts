@@ -1,4 +1,4 @@
-import { NO_ENTRY, PageWalk } from '../memory/page-walk.ts';
+import { PageWalk } from '../memory/page-walk.ts';
 import { entryFrame } from './entry-words.ts';
 import type { RegionMapper } from './region-mapper.ts';
 import { type TableContext, walkedTables } from './table-context.ts';
@@ -37,7 +37,7 @@ export class RegionUnmapper {
    */
   unmapPage(upper: number, lower: number): boolean {
     const at = this.#walk.find(upper, lower);
-    if (at === NO_ENTRY) return false;
+    if (at < 0) return false;
     const words = this.#walk.words;
     if (((words[at] as number) & this.#context.format.present) !== 0) {
       words[at] = 0;

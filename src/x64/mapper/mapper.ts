@@ -22,6 +22,9 @@ const { Present, Writable, UserAccessible, HugePage } = PageTableFlags;
 /** Flags of a leaf that its parents need as well. */
 const PARENT_FLAGS = Present | Writable | UserAccessible;
 
+/** {@link EntryLow.Address} and {@link EntryHigh.Address} as 32-bit integers of this module, which compile to constants. */
+const ADDRESS_LOW = EntryLow.Address | 0;
+const ADDRESS_HIGH = EntryHigh.Address | 0;
 /** Bits 51:45 of the numbers of pages in the upper half. */
 const SIGN_EXTENSION = 2 ** 52 - 2 ** 45;
 
@@ -37,14 +40,14 @@ export class Mapper<S extends PageSize> {
   /** The size of its pages. */
   readonly size: S;
   /** Flag that a leaf of this size must have. */
-  readonly #leafFlag: PageTableFlagBits;
-  readonly #frames: number;
-  readonly #level: number;
+  readonly #leafFlag: PageTableFlagBits = 0;
+  readonly #frames: number = 0;
+  readonly #level: number = 0;
   readonly #walk: PageWalk;
-  readonly #frameEnd: number;
+  readonly #frameEnd: number = 0;
   /** First page behind the lower half, and first of the upper half without its sign extension. */
-  readonly #lowerHalfEnd: number;
-  readonly #upperHalfStart: number;
+  readonly #lowerHalfEnd: number = 0;
+  readonly #upperHalfStart: number = 0;
 
   constructor(context: MapperContext, size: S) {
     this.#context = context;
@@ -103,7 +106,7 @@ export class Mapper<S extends PageSize> {
   unmap(page: Page<S>): Unmapped<S> {
     const { ledger } = this.#context;
     const at = this.#quickEntry(page);
-    if (at !== NO_ENTRY) {
+    if (at >= 0) {
       const words = this.#walk.words;
       const low = words[at] as number;
       const high = words[at + 1] as number;
@@ -138,9 +141,9 @@ export class Mapper<S extends PageSize> {
     const { ledger } = this.#context;
     const at = this.#quickEntry(page);
     const words = this.#walk.words;
-    if (at !== NO_ENTRY && ((words[at] as number) | (words[at + 1] as number)) !== 0) {
-      words[at] = ((words[at] as number) & EntryLow.Address) | lowWordOfFlags(flags);
-      words[at + 1] = ((words[at + 1] as number) & EntryHigh.Address) | highWordOfFlags(flags);
+    if (at >= 0 && ((words[at] as number) | (words[at + 1] as number)) !== 0) {
+      words[at] = ((words[at] as number) & ADDRESS_LOW) | lowWordOfFlags(flags);
+      words[at + 1] = ((words[at + 1] as number) & ADDRESS_HIGH) | highWordOfFlags(flags);
     } else {
       this.#updateSlowly(page, flags);
     }
@@ -184,7 +187,7 @@ export class Mapper<S extends PageSize> {
 
   /**
    * Leads {@link PageWalk} to the entry of a page.
-   * @returns its index in the walk's words; NO_ENTRY for a page of another size than 4 KiB, one that is none, and
+   * @returns its index in the walk's words; NO_ENTRY (negative) for a page of another size than 4 KiB, one that is none, and
    *   where no table is
    */
   #quickEntry(page: number): number {
@@ -204,12 +207,12 @@ export class Mapper<S extends PageSize> {
    * @returns false if nothing was done
    */
   #mapQuickly(page: Page<S>, frame: PhysFrame<S>, flags: PageTableFlagBits): boolean {
-    const frameHigh = (frame * 2 ** -20) & EntryHigh.Address;
+    const frameHigh = (frame * 2 ** -20) & ADDRESS_HIGH;
     const frameLow = frame & 0xf_ffff;
     if (frameHigh * 2 ** 20 + frameLow !== frame || frame >= this.#frameEnd) return false;
     if ((flags & (Present | HugePage)) !== Present) return false;
     const at = this.#quickEntry(page);
-    if (at === NO_ENTRY) return false;
+    if (at < 0) return false;
     const walk = this.#walk;
     const words = walk.words;
     if ((flags & PARENT_FLAGS & ~walk.commonLow) !== 0) return false;
@@ -286,8 +289,8 @@ export class Mapper<S extends PageSize> {
     const low = words[index] as number;
     const high = words[index + 1] as number;
     if ((low | high) === 0) throw this.#fail('PageNotMapped', page, 'is not mapped');
-    words[index] = (low & EntryLow.Address) | lowWordOfFlags(flags);
-    words[index + 1] = (high & EntryHigh.Address) | highWordOfFlags(flags);
+    words[index] = (low & ADDRESS_LOW) | lowWordOfFlags(flags);
+    words[index + 1] = (high & ADDRESS_HIGH) | highWordOfFlags(flags);
   }
 
   /** Leads the tree's cursor to the leaf entry of a page. */

@@ -1,6 +1,6 @@
 import { type Address, addressOfPage, FRAME_SIZE, frameOfEntry, hex, toBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
-import { lowerBits, NO_ENTRY, upperBits } from '../../memory/page-walk.ts';
+import { lowerBits, upperBits } from '../../memory/page-walk.ts';
 import { EntryLow } from '../entry-bits.ts';
 import { Page } from './page.ts';
 import { type PageSize, pageSizeOfLevel, Size4KiB } from './page-size.ts';
@@ -42,7 +42,7 @@ export function translate(tree: TableTree, address: Address): TranslateResult {
     if (upper * 2 ** 30 + lower * FRAME_SIZE + offset === address && address < tree.lowerHalfEnd) {
       const { walk } = tree;
       const at = walk.find(upper, lower);
-      if (at !== NO_ENTRY) {
+      if (at >= 0) {
         const low = walk.words[at] as number;
         const high = walk.words[at + 1] as number;
         if ((low & EntryLow.Present) !== 0) {
