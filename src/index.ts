@@ -20,7 +20,14 @@ export {
   memoryAttributeByName,
   memoryAttributeNames,
 } from './memory-attributes.ts';
-export { isStructuralFault, Known, OutcomeList, StructuralFault } from './outcome-list.ts';
+export {
+  HPFAR_NONE,
+  HPFAR_OPEN,
+  isStructuralFault,
+  Known,
+  OutcomeList,
+  StructuralFault,
+} from './outcome-list.ts';
 export type { MappedRegion } from './patina/mapped-region.ts';
 export type { MappedRegionCursor } from './patina/mapped-region-cursor.ts';
 export { type PageTableOptions, PatinaPageTable } from './patina/page-table.ts';

@@ -24,18 +24,19 @@ export interface Walker {
   translate(request: AccessRequest): Translation;
   /**
    * The entries that a translation of the address uses, level by level; empty if the address is refused
-   * before the first entry is read.
+   * before the first entry is read. Under two stages those of stage 1, then those of stage 2 for its output.
    */
   explain(address: Address): WalkStep[];
   /**
-   * Every leaf.
+   * Every leaf. Where a second stage cuts a leaf of the first, each piece is one, with a physical frame.
    * @throws RangeError if there are more than `limit` (default `DEFAULT_LEAF_LIMIT`): tables that point to
    *   themselves can hold 2^36 leaves and more
    */
   leaves(limit?: number): LeafList;
   /**
    * Every entry that tables reach, that is not zero, and that ends a walk without an output address: not in
-   * use, of a reserved form, or leading to a table where no memory is. `frame` is what its address field says.
+   * use, of a reserved form, or leading to a table where no memory is. `frame` is what its address field says. Under
+   * two stages also every piece of a leaf that stage 2 does not map.
    * @throws RangeError as {@link Walker.leaves}
    */
   deadEnds(limit?: number): LeafList;

@@ -5,6 +5,9 @@ import { compareWithReference } from './aarch64-comparison.ts';
 import { ODDS, type RegimeName, randomRegisters, stageTwoTables } from './aarch64-random.ts';
 import { chance, randomFrom, randomTables, seeds, tableShape } from './random-tables.ts';
 
+/** Always the same tables first, so that what has to come up does so in every run; new ones after them. */
+const FIXED_SEEDS: [number][] = Array.from({ length: 60 }, (_, seed) => [seed]);
+
 const SAME_EL = [0x21, 0x25];
 const BOTH_ELS = [0x20, 0x21, 0x24, 0x25];
 
@@ -30,7 +33,7 @@ describe.each([
         const memory = randomTables(random, ODDS[ds ? 'large' : 'plain'], shape);
         compareWithReference(random, memory, registers, shape, seen);
       }),
-      { numRuns: pageShift === 12 && !ds ? 200 : 80 },
+      { numRuns: pageShift === 12 && !ds ? 200 : 70, examples: FIXED_SEEDS },
     );
     // Every exception class with every kind of fault must have come up, or the comparison says little.
     const kinds = new Set([...seen].map((fault) => `${fault >>> 26}:${(fault & 0x3f) >>> 2}`));
@@ -75,7 +78,7 @@ describe.each([
             });
             compareWithReference(random, memory, { ...registers, ...stageTwo }, shape, seen);
           }),
-          { numRuns: 150 },
+          { numRuns: 110, examples: FIXED_SEEDS },
         );
         const statuses = (exceptionClass: number, onWalk: boolean) =>
           new Set(
