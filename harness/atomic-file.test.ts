@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -44,6 +45,26 @@ describe('files that are written together', () => {
       InputError,
     );
     expect(await readdir(folder)).toEqual(['a']);
+  });
+
+  test('go through a symbolic link, which stays one', async () => {
+    await writeFile(join(folder, 'target'), 'old');
+    await symlink('target', join(folder, 'link'));
+    await writeFilesAtomically([{ path: join(folder, 'link'), content: 'new' }]);
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true);
+    expect(await readFile(join(folder, 'target'), 'utf8')).toBe('new');
+    expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
+  });
+
+  test('go into a pipe, which stays one', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [read] = await Promise.all([
+      readFile(pipe, 'utf8'),
+      writeFilesAtomically([{ path: pipe, content: 'new' }]),
+    ]);
+    expect(read).toBe('new');
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
   });
 });
 
