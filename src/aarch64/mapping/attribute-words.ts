@@ -18,13 +18,13 @@ export const HIGH_MASK = 0xfffc_0000 | 0;
 /** Packed bits that stand for bits of a descriptor. */
 export const PACKED_MASK = 0x07ff_ffff;
 
-/** Which regimes attributes are for. */
+/** Which regimes attributes are for. Literals, so that the types differ. */
 export const AttributeKind = {
   /** EL1&0 and EL2&0. */
-  El1: 1 << 27,
+  El1: 0x0800_0000,
   /** EL2 and EL3. */
-  El23: 1 << 28,
-  Stage2: 1 << 29,
+  El23: 0x1000_0000,
+  Stage2: 0x2000_0000,
 } as const;
 export type AttributeKind = (typeof AttributeKind)[keyof typeof AttributeKind];
 /** The bits of {@link AttributeKind} in a packed number. */

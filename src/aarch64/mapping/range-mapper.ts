@@ -216,8 +216,8 @@ export class RangeMapper {
         this.#mapLivePages(words, start, page, count, frame);
         return;
       }
-      if (hinted) this.#breakRunsAtEnds(words, at, end);
     }
+    if (hinted) this.#breakRunsAtEnds(words, at, end, guarded);
     if (!template.hint || count < RUN_ENTRIES) {
       fillPages(words, at, end, frame, template, 0);
       return;
@@ -259,9 +259,9 @@ export class RangeMapper {
     }
   }
 
-  #breakRunsAtEnds(words: Uint32Array, at: number, end: number): void {
-    if (at % RUN_WORDS !== 0) breakRun(this.#context, words, at, LAST_LEVEL, true);
-    if (end % RUN_WORDS !== 0) breakRun(this.#context, words, end - WORDS, LAST_LEVEL, true);
+  #breakRunsAtEnds(words: Uint32Array, at: number, end: number, guarded: boolean): void {
+    if (at % RUN_WORDS !== 0) breakRun(this.#context, words, at, LAST_LEVEL, guarded);
+    if (end % RUN_WORDS !== 0) breakRun(this.#context, words, end - WORDS, LAST_LEVEL, guarded);
   }
 
   /** Gives back a table that is no longer linked, and every table below it. */
