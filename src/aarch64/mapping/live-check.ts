@@ -1,5 +1,6 @@
 import { PageTableError } from '../../errors.ts';
 import { DescriptorHigh } from '../descriptor-bits.ts';
+import { LOW_MASK } from './attribute-words.ts';
 import { RUN_ENTRIES } from './contiguous-hint.ts';
 import { DescriptorCursor } from './descriptor-cursor.ts';
 import type { LeafTemplate } from './leaf-template.ts';
@@ -104,7 +105,10 @@ export class LiveCheck {
   }
 
   /** A leaf with the contiguous bit may change only as all of its run do: the bit cannot be cleared in use. */
-  #changeInRun(level: number, page: number, low: number, high: number): void {
+  #changeInRun(level: number, page: number, deltaLow: number, deltaHigh: number): void {
+    // Addresses are not compared: those of a run differ, and no valid one may change.
+    const low = deltaLow & LOW_MASK;
+    const high = deltaHigh & ~DescriptorHigh.Address;
     const pages = pagesPerEntry(level) * RUN_ENTRIES;
     const first = page - (page % pages);
     const run = this.#run;
