@@ -17,6 +17,7 @@ export async function runTlb(
     ran++;
     if (!outcome) status = ExitStatus.Mismatch;
   }
+  if (ran > 0) io.out(LEGEND);
   return ran === 0 ? ExitStatus.MachineUnavailable : status;
 }
 
@@ -47,6 +48,15 @@ async function runOn(
     await machine?.close();
   }
 }
+
+const LEGEND = `
+proven      without the flush the old translation stayed in force (stale); with it it did not
+enough      with the flush the tables as they are are in force; this machine kept nothing old without it either
+not needed  the flush is promised, but the architecture does not ask for it, and nothing old was kept
+stale       the old translation outlived the promised flush, which the architecture allows
+not kept    the architecture allows that, but this machine does not do it
+wrong       the architecture excludes what the machine did
+`;
 
 const NAME_WIDTH = 62;
 const VERDICT_WIDTH = 14;
