@@ -2,6 +2,7 @@ import type { AccessList } from '../src/access-list.ts';
 import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { OutcomeList } from '../src/outcome-list.ts';
 import type { Architecture, Registers } from '../src/registers.ts';
+import type { ListedLeaves } from './listed-leaves.ts';
 import type { LiveGuest } from './live-guest.ts';
 
 /** What a machine runs on: the tables under test and the registers that install them. */
@@ -64,6 +65,11 @@ export interface Machine {
   loadLive?(image: GuestImage): Promise<LiveGuest>;
   /** Performs the accesses. May be called many times after one {@link load}. */
   probe(probes: ProbeList): Promise<Observations>;
+  /**
+   * The leaves of the tables in force as the machine itself lists them, its own part of the guest included. What
+   * no access shows (x64: PWT, PCD, G) can be compared there. Absent where the machine has no such list.
+   */
+  listLeaves?(): Promise<ListedLeaves>;
   /** Copies of the loaded image's ranges as the guest left them: A/D bits, and whatever else changed. */
   readBack(): Promise<PhysicalMemory>;
   /** Ends the machine. Safe to call at any time and more than once; leaves no process and no file. */

@@ -85,8 +85,10 @@ export interface TableChanges {
   readonly accessed: number;
   /** Entries in which the dirty flag was set. */
   readonly dirty: number;
-  /** Changes that should not be, or are missing; each is among the mismatches. */
+  /** Changes that should not be or are missing, and leaves that it lists otherwise; each is among the mismatches. */
   readonly findings: number;
+  /** Of how many leaves the machine's own list was compared, and how many leaves it does not list; null without one. */
+  readonly listing: { readonly compared: number; readonly notListed: number } | null;
 }
 
 /** One outcome in a report. */

@@ -3,8 +3,10 @@ import type { LeafList } from '../src/leaf-list.ts';
 import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { EntryLow } from '../src/x64/entry-bits.ts';
 import { AccessedDirtyPrediction } from '../src/x64/walk-accessed-dirty.ts';
+import type { ListedLeaves } from './listed-leaves.ts';
 import type { GuestImage } from './machine.ts';
 import type { PlanChunk } from './plan.ts';
+import { compareListing, type ListingComparison } from './verdict-listing.ts';
 
 /** An entry that is not as it should be after the probes. */
 export interface TableFinding {
@@ -63,6 +65,11 @@ export class TableExpectation {
     const appeared = (flag: number) =>
       changes.filter(({ before, now }) => (now & ~before & BigInt(flag)) !== 0n).length;
     return { accessed: appeared(EntryLow.Accessed), dirty: appeared(EntryLow.Dirty), findings };
+  }
+
+  /** Holds the leaves that a machine lists against those of the tables. */
+  compareListing(listed: ListedLeaves): ListingComparison {
+    return compareListing(this.#leaves, this.#image.memory, listed);
   }
 
   #finding(entryAddress: number, problem: string, before: bigint, after: bigint): TableFinding {

@@ -81,8 +81,16 @@ export class MachineRun {
       const allMade = verdict.notObservable.total === 0;
       const after = await this.#machine.readBack();
       const { accessed, dirty, findings } = expectation.compare(after, allMade);
-      this.#tables = { accessed, dirty, findings: findings.length };
-      for (const finding of findings) verdict.addTableFinding(finding);
+      const listed = await this.#machine.listLeaves?.();
+      const listing = listed === undefined ? undefined : expectation.compareListing(listed);
+      const all = [...findings, ...(listing?.findings ?? [])];
+      this.#tables = {
+        accessed,
+        dirty,
+        findings: all.length,
+        listing: listing === undefined ? null : { compared: listing.compared, notListed: listing.notListed },
+      };
+      for (const finding of all) verdict.addTableFinding(finding);
     });
     await this.close();
   }

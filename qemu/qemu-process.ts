@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
 import { MachineError } from '../harness/machine.ts';
 import type { GuestRam } from './guest-ram.ts';
+import { MONITOR_ARGUMENTS, QemuMonitor } from './qemu-monitor.ts';
 
 /** What to run. */
 export interface QemuCommand {
@@ -18,6 +19,8 @@ export interface QemuCommand {
   readonly start: number;
   /** More arguments. */
   readonly extra?: readonly string[];
+  /** Whether {@link QemuProcess.humanCommand} will be used. */
+  readonly monitor?: boolean;
   /** More descriptors for QEMU, inherited as 4, 5 …; an argument names them as /dev/fd/N. */
   readonly descriptors?: readonly number[];
 }
@@ -42,6 +45,7 @@ export class QemuProcess {
   readonly #machine: string;
   readonly #child: ReturnType<typeof spawn>;
   #stderr = '';
+  readonly #monitor: QemuMonitor | undefined;
   #ended: string | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #paused = false;
@@ -49,7 +53,11 @@ export class QemuProcess {
   constructor(command: QemuCommand) {
     this.#machine = command.machine;
     const [file, ...args] = dieWithParent([command.executable, ...boardArguments(command)]);
-    this.#child = spawn(file as string, args, [command.ram.descriptor, ...(command.descriptors ?? [])]);
+    const withMonitor = command.monitor === true;
+    const descriptors = [command.ram.descriptor, ...(command.descriptors ?? [])];
+    this.#child = spawn(file as string, args, withMonitor ? 'pipe' : 'ignore', descriptors);
+    const { stdin, stdout } = this.#child;
+    this.#monitor = stdin && stdout ? new QemuMonitor(this.#machine, stdin, stdout) : undefined;
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_LIMIT);
     });
@@ -72,6 +80,21 @@ export class QemuProcess {
     this.resume();
     await this.#waitUntil(condition, limit, what);
     this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
+  }
+
+  /**
+   * Runs a command of QEMU's human monitor, while the guest waits for the host.
+   * @returns what it prints
+   * @throws MachineError 'failed' if QEMU refuses it or has ended
+   */
+  async humanCommand(commandLine: string): Promise<string> {
+    if (this.#monitor === undefined) throw this.#failure('QEMU was started without a monitor');
+    this.resume();
+    try {
+      return await this.#monitor.humanCommand(commandLine);
+    } finally {
+      this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
+    }
   }
 
   /** Lets a paused guest run; {@link waitUntil} does it too. */
@@ -132,11 +155,17 @@ function boardArguments(command: QemuCommand): string[] {
     ...['-machine', 'none,memory-backend=ram', '-accel', 'tcg', '-cpu', command.cpu, '-m', `${size / 1024}K`],
     ...['-object', `memory-backend-file,id=ram,size=${size},mem-path=/dev/fd/3,share=on,reserve=off`],
     ...['-device', `loader,cpu-num=0,addr=0x${command.start.toString(16)}`],
+    ...(command.monitor === true ? MONITOR_ARGUMENTS : []),
     ...(command.extra ?? []),
   ];
 }
 
-function spawn(file: string, args: readonly string[], descriptors: readonly number[]) {
+function spawn(
+  file: string,
+  args: readonly string[],
+  monitor: 'pipe' | 'ignore',
+  descriptors: readonly number[],
+) {
   return execa(file, args, {
     reject: false,
     buffer: false,
@@ -144,7 +173,7 @@ function spawn(file: string, args: readonly string[], descriptors: readonly numb
     // A process that is paused takes no other signal.
     killSignal: 'SIGKILL',
     // execa takes any descriptor; its types know 0 to 9.
-    stdio: ['ignore', 'ignore', 'pipe', ...(descriptors as readonly 3[])],
+    stdio: [monitor, monitor, 'pipe', ...(descriptors as readonly 3[])],
   });
 }
 

@@ -1,3 +1,4 @@
+import type { ListedLeaves } from '../harness/listed-leaves.ts';
 import type { LiveGuest } from '../harness/live-guest.ts';
 import {
   type Capabilities,
@@ -13,11 +14,13 @@ import { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { Known } from '../src/outcome-list.ts';
+import type { X64Registers } from '../src/registers.ts';
 import { qemuVersion } from './qemu-version.ts';
 import { X64Batch } from './x64-batch.ts';
 import { X64Frames } from './x64-frames.ts';
 import { BATCH_LIMIT, X64Guest } from './x64-guest.ts';
 import { planInstallation } from './x64-installation.ts';
+import { parseLeafListing } from './x64-leaf-listing.ts';
 import { X64LiveGuest } from './x64-live-guest.ts';
 import { X64Probing } from './x64-probing.ts';
 
@@ -25,6 +28,7 @@ const NAME = 'qemu-x64';
 const EXECUTABLE = 'qemu-system-x86_64';
 const DEFAULT_TIME_LIMIT = 60_000;
 const ACCESSED = 0x20;
+const CR4_LA57 = 1n << 12n;
 
 /** QEMU's software MMU (TCG) for x64, on a board without devices. */
 export const qemuX64: MachineProvider = {
@@ -58,7 +62,7 @@ function capabilitiesOf(version: string): Capabilities {
       Known.PhysicalAddress,
     features: ['LA57', 'NX', 'SMEP', 'SMAP', 'PKU', '1G'],
     limits: [
-      'the memory type has no effect that an access could show',
+      'the memory type has no effect that an access could show; PWT, PCD and G of every leaf are compared as QEMU lists them (info tlb), PAT is not listed',
       'an execute access to a page of the tables under test proves permission, not the physical address, and is made only where the page holds something harmless',
       'global pages and PCID are off, and every batch starts without cached translations, unless tables change while it runs',
       'an address that is not canonical gives #GP; #SS, for accesses through the stack segment, is not observed',
@@ -119,6 +123,13 @@ class QemuX64 implements Machine {
       await this.close();
       throw cause;
     }
+  }
+
+  async listLeaves(): Promise<ListedLeaves> {
+    const { guest, image } = this.#current();
+    const levels = (image.registers as X64Registers).cr4 & CR4_LA57 ? 5 : 4;
+    const hidden = { firstPage: Number(guest.active.base >> 12n), pageCount: 512 ** (levels - 1) };
+    return parseLeafListing(NAME, await guest.describeTlb(), hidden);
   }
 
   async readBack(): Promise<PhysicalMemory> {

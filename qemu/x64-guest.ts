@@ -73,6 +73,7 @@ export class X64Guest {
         cpu: `max,apic-id=0,apic=off,host-phys-bits=off,phys-bits=${installation.physicalAddressBits}`,
         ram: this.ram,
         start: RESET_CS_OFFSET + this.active.region + Symbols.reset,
+        monitor: true,
         descriptors: [this.log.descriptor],
         extra: ['-d', 'guest_errors', '-D', '/dev/fd/4'],
       });
@@ -163,6 +164,11 @@ export class X64Guest {
     this.#setControl64(Control.Probes, BigInt(this.#probes));
     this.#ring(records.length / ACCESS_RECORD_BYTES, X64Command.Invalidate);
     await this.#awaitBatch();
+  }
+
+  /** What QEMU's monitor prints for "info tlb": the leaves of the tables in force, the stub's among them. */
+  async describeTlb(): Promise<string> {
+    return await this.#process.humanCommand('info tlb');
   }
 
   /** The accessed bits that the processor set in copies of the top-level table, by entry. */

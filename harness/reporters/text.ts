@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Counted, MachineReport, Report } from '../report.ts';
+import type { Counted, MachineReport, Report, TableChanges } from '../report.ts';
 import type { ReporterOptions } from './reporter.ts';
 import { mismatchBlocks } from './text-mismatches.ts';
 
@@ -74,7 +74,15 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
   else if (tables.accessed + tables.dirty > 0) {
     notes.push(`set ${grouped(tables.accessed)} accessed and ${grouped(tables.dirty)} dirty flags`);
   }
+  if (tables?.listing) notes.push(...listingNotes(tables.listing));
   return notes.length === 0 ? [] : [...notes.map((note) => paint('dim', `  ${machine.name}: ${note}`)), ''];
+}
+
+function listingNotes({ compared, notListed }: NonNullable<TableChanges['listing']>): string[] {
+  return [
+    `frame, PWT, PCD and G of ${grouped(compared)} leaves compared as the machine lists them`,
+    ...(notListed === 0 ? [] : [`does not list ${grouped(notListed)} leaves of the tables`]),
+  ];
 }
 
 /** Reasons that a person still reads. */

@@ -22,7 +22,7 @@ export const EXAMPLE_MACHINE: MachineReport = {
   },
   notObservableReasons: [{ what: 'frame 0x2000 has no slot that is harmless', count: 2 }],
   errataApplied: [{ rule: 'forgets-present', description: 'reports P=0', count: 2 }],
-  tables: { accessed: 12, dirty: 5, findings: 0 },
+  tables: { accessed: 12, dirty: 5, findings: 0, listing: { compared: 44, notListed: 1 } },
   limits: [],
 };
 
