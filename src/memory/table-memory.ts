@@ -32,6 +32,12 @@ export class TableMemory {
     return this.#locateElsewhere(frame);
   }
 
+  /** Whether {@link locate} would find a table. */
+  holds(frame: number): boolean {
+    const distance = frame - this.#firstFrame;
+    return (distance >= 0 && distance < this.#frameCount) || this.memory.rangeHolding(frame) !== undefined;
+  }
+
   /**
    * The memory around a table whose frame numbers agree with the table's in bits 39:20, so that bits 19:0 tell
    * whether another table is in it.

@@ -54,6 +54,11 @@ export class MappedRegionCursor {
   /** Page that the entry at word 0 of {@link #words} would translate. */
   #pageAtWord0 = 0;
   #inherited: MemoryAttributeBits = 0;
+  /** Masks of the entry format, as small integers of this object: every leaf is read through them. */
+  readonly #present: number = 0;
+  readonly #attributesLow: number = 0;
+  readonly #attributesHigh: number = 0;
+  readonly #addressHigh: number = 0;
   /** The words from which {@link attributes} was decoded, masked; the next leaf mostly has the same. */
   #decodedLow = NOT_DECODED;
   #decodedHigh = 0;
@@ -61,7 +66,12 @@ export class MappedRegionCursor {
   /** @param startPage the walk begins with the leaf that holds this page, or the next one behind it */
   constructor(context: TableContext, startPage: number) {
     const { rootFrame, rootLevel, tables } = context;
+    const { format } = context;
     this.#context = context;
+    this.#present = format.present | 0;
+    this.#attributesLow = format.attributesLow | 0;
+    this.#attributesHigh = format.attributesHigh | 0;
+    this.#addressHigh = format.addressHigh | 0;
     this.#startPage = startPage;
     this.#level = rootLevel;
     this.#words = tables.words;
@@ -87,20 +97,22 @@ export class MappedRegionCursor {
 
   /** Moves to the next page in the last-level table. */
   #advanceInPages(): boolean {
-    const { format } = this.#context;
-    const { present, attributesLow, attributesHigh } = format;
+    const present = this.#present;
     const words = this.#words;
     const end = this.#end | 0;
     for (let at = this.#at | 0; at < end; at += WORDS_PER_ENTRY) {
       const low = words[at] as number;
       if ((low & present) === 0) continue;
-      const high = words[at + 1] as number;
-      if ((low & attributesLow) !== this.#decodedLow || (high & attributesHigh) !== this.#decodedHigh) {
+      const high = words[at | 1] as number;
+      if (
+        (low & this.#attributesLow) !== this.#decodedLow ||
+        (high & this.#attributesHigh) !== this.#decodedHigh
+      ) {
         this.#decode(low, high, this.#inherited);
       }
       this.#at = at + WORDS_PER_ENTRY;
       this.page = this.#pageAtWord0 + (at >> 1);
-      this.frame = entryFrame(format, low, high);
+      this.frame = (high & this.#addressHigh) * 2 ** 20 + (low >>> 12);
       return true;
     }
     this.#at = end;
@@ -161,8 +173,8 @@ export class MappedRegionCursor {
   #decode(low: number, high: number, inherited: MemoryAttributeBits): void {
     const { format } = this.#context;
     this.attributes = format.leafAttributes(low, high, inherited) & ~PRIVATE_ATTRIBUTES;
-    this.#decodedLow = low & format.attributesLow;
-    this.#decodedHigh = high & format.attributesHigh;
+    this.#decodedLow = low & this.#attributesLow;
+    this.#decodedHigh = high & this.#attributesHigh;
   }
 
   /** If the root leads back to itself its last two entries are the engine's own. */

@@ -18,6 +18,8 @@ export class RegionUnmapper {
   readonly #context: TableContext;
   readonly #mapper: RegionMapper;
   readonly #walk: PageWalk;
+  /** Whether what the operation overwrites in tables that existed before is to be saved. */
+  #journalled = false;
 
   constructor(context: TableContext, mapper: RegionMapper) {
     this.#context = context;
@@ -27,7 +29,8 @@ export class RegionUnmapper {
 
   /** Unmaps `count` pages from `page` on. */
   unmap(page: number, count: number): void {
-    const { rootFrame, rootLevel } = this.#context;
+    const { atomic, rootFrame, rootLevel } = this.#context;
+    this.#journalled = atomic && this.#mayFail(rootFrame, rootLevel, page, page + count);
     this.#unmapTable(rootFrame, rootLevel, page, page + count, true);
   }
 
@@ -46,8 +49,35 @@ export class RegionUnmapper {
     return true;
   }
 
+  /**
+   * Whether unmapping can fail: only where a large page must be split, or a table lies outside the memory. Zeroing
+   * entries makes neither, so the answer holds while the operation runs.
+   */
+  #mayFail(frame: number, level: number, firstPage: number, end: number): boolean {
+    const { format, tables } = this.#context;
+    if (!tables.holds(frame)) return true;
+    if (level === 1) return false;
+    let at = tables.locate(frame) + entryIndex(firstPage, level) * WORDS_PER_ENTRY;
+    const words = tables.words;
+    const pages = pagesPerEntry(level);
+    for (let page = firstPage; page < end; at += WORDS_PER_ENTRY) {
+      const boundary = nextEntryPage(page, level);
+      const stop = boundary < end ? boundary : end;
+      const low = words[at] as number;
+      if ((low & format.present) !== 0) {
+        if (level <= HIGHEST_LEAF_LEVEL && (low & format.leafMask) === format.leafValue) {
+          if (stop - page !== pages) return true;
+        } else if (this.#mayFail(entryFrame(format, low, words[at + 1] as number), level - 1, page, stop)) {
+          return true;
+        }
+      }
+      page = stop;
+    }
+    return false;
+  }
+
   #unmapTable(frame: number, level: number, firstPage: number, end: number, isOld: boolean): void {
-    const { atomic, format, journal, tables } = this.#context;
+    const { format, journal, tables } = this.#context;
     const start = tables.locate(frame);
     const words = tables.words;
     let at = start + entryIndex(firstPage, level) * WORDS_PER_ENTRY;
@@ -63,7 +93,7 @@ export class RegionUnmapper {
       if ((low & format.present) !== 0) {
         const leaf = level <= HIGHEST_LEAF_LEVEL && (low & format.leafMask) === format.leafValue;
         if (leaf && stop - page === pages) {
-          if (isOld && atomic) journal.save(words, at, WORDS_PER_ENTRY);
+          if (isOld && this.#journalled) journal.save(words, at, WORDS_PER_ENTRY);
           words[at] = 0;
           words[at + 1] = 0;
         } else {
@@ -78,15 +108,15 @@ export class RegionUnmapper {
 
   /** Zeroes the present ones among `count` entries of a last-level table. */
   #clearPages(words: Uint32Array, at: number, count: number, isOld: boolean): void {
-    const { atomic, format, journal } = this.#context;
-    const { present } = format;
+    const { format, journal } = this.#context;
+    const present = format.present | 0;
     const from = at | 0;
     const end = (at + count * WORDS_PER_ENTRY) | 0;
-    if (isOld && atomic) journal.save(words, from, end - from);
+    if (isOld && this.#journalled) journal.save(words, from, end - from);
     for (let word = from; word < end; word += WORDS_PER_ENTRY) {
       if (((words[word] as number) & present) !== 0) {
         words[word] = 0;
-        words[word + 1] = 0;
+        words[word | 1] = 0;
       }
     }
   }

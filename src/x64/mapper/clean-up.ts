@@ -59,10 +59,13 @@ function cleanEntry(
   if ((low & (EntryLow.Present | EntryLow.PageSize)) !== EntryLow.Present) return;
   const table = frameOfEntry(low, tree.words[index + 1] as number);
   if (level > 2) {
+    const below = tree.locate(table);
+    const words = tree.words;
     const pages = pagesPerEntry(level - 1);
     const from = Math.max(0, Math.floor((start - firstPage) / pages));
     const to = Math.min(ENTRIES - 1, Math.floor((last - firstPage) / pages));
     for (let at = from; at <= to; at++) {
+      if (((words[below + at * ENTRY_WORDS] as number) & EntryLow.Present) === 0) continue;
       cleanEntry(tree, table, at, level - 1, firstPage + at * pages, start, last, deallocator);
     }
   }

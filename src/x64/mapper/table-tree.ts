@@ -104,22 +104,7 @@ export class TableTree {
   /** Whether all entries of the table in a frame are zero. */
   isEmpty(frame: number): boolean {
     const start = this.locate(frame);
-    const words = this.words;
-    const end = (start + WORDS_PER_FRAME) | 0;
-    let used = 0;
-    for (let at = start | 0; at < end; at += 8) {
-      used |=
-        (words[at] as number) |
-        (words[at + 1] as number) |
-        (words[at + 2] as number) |
-        (words[at + 3] as number) |
-        (words[at + 4] as number) |
-        (words[at + 5] as number) |
-        (words[at + 6] as number) |
-        (words[at + 7] as number);
-      if (used !== 0) return false;
-    }
-    return true;
+    return isZeroFrame(this.words, start);
   }
 
   /** Clears the table in a frame. */
@@ -133,7 +118,30 @@ function indexAt(high: number, low: number, level: number): number {
   return (level > 3 ? high >>> (9 * (level - 4)) : low >>> (9 * (level - 1))) & 511;
 }
 
-/** Number of 4 KiB pages that one entry of a table of the given level covers. */
+/**
+ * Whether the 1024 words from `start`, a multiple of 1024, are zero: eight at a time, and in 32-bit arithmetic (`|`
+ * where `+` would be checked for overflow), because freeing tables is little else.
+ */
+export function isZeroFrame(words: Uint32Array, start: number): boolean {
+  const end = (start + WORDS_PER_FRAME) | 0;
+  for (let at = start | 0; at < end; at = (at + 8) | 0) {
+    const used =
+      (words[at] as number) |
+      (words[at | 1] as number) |
+      (words[at | 2] as number) |
+      (words[at | 3] as number) |
+      (words[at | 4] as number) |
+      (words[at | 5] as number) |
+      (words[at | 6] as number) |
+      (words[at | 7] as number);
+    if (used !== 0) return false;
+  }
+  return true;
+}
+
+const PAGES_PER_ENTRY = [0, 1, 2 ** 9, 2 ** 18, 2 ** 27, 2 ** 36, 2 ** 45];
+
+/** Number of 4 KiB pages that one entry of a table of the given level covers; level 6 stands for a whole PML5. */
 export function pagesPerEntry(level: number): number {
-  return 2 ** (9 * (level - 1));
+  return PAGES_PER_ENTRY[level] as number;
 }
