@@ -1,4 +1,5 @@
 import { AARCH64_PAGING_WORKLOADS } from './engine/aarch64-paging.ts';
+import { BARE_WORKLOADS } from './engine/bare-walk.ts';
 import { PATINA_WORKLOADS } from './engine/patina.ts';
 import { X86_64_WORKLOADS } from './engine/x86-64.ts';
 import { WALKER_WORKLOADS } from './walker.ts';
@@ -6,6 +7,7 @@ import { measure, type Workload } from './workload.ts';
 
 /** Every workload that `npm run bench` knows. */
 const WORKLOADS: readonly Workload[] = [
+  ...BARE_WORKLOADS,
   ...PATINA_WORKLOADS,
   ...AARCH64_PAGING_WORKLOADS,
   ...X86_64_WORKLOADS,
