@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-function start(overrides: { executable?: string; cpu?: string; extra?: string[] } = {}) {
+function start(overrides: { executable?: string; cpu?: string; extra?: string[]; monitor?: boolean } = {}) {
   const ram = new GuestRam('test', RAM_GRANULE, RAM_GRANULE);
   closers.push(() => ram.close());
   ram.write(0, COUNTER);
@@ -96,4 +96,28 @@ test('a QEMU that is not installed is reported, not waited for', async () => {
   const { qemu } = start({ executable: 'no-such-qemu' });
   const wait = qemu.waitUntil(() => false, 10_000, 'the guest was up');
   await expect(wait).rejects.toThrow(MachineError);
+});
+
+test('the monitor answers commands while the guest rests, one after the other', async () => {
+  const { ram, qemu } = start({ monitor: true });
+  await qemu.waitUntil(() => ram.readU32(ECHO) === 0, 10_000, 'the start');
+  expect(await qemu.humanCommand('info tlb', 10_000)).toBe('PG disabled\r\n');
+  expect(await qemu.humanCommand('info status', 10_000)).toMatch(/^VM status: running/);
+});
+
+test('a monitor that does not answer is an error after the time limit, and QEMU is killed', async () => {
+  const { ram, qemu } = start({ monitor: true });
+  await qemu.waitUntil(() => ram.readU32(ECHO) === 0, 10_000, 'the start');
+  process.kill(qemu.processId as number, 'SIGSTOP');
+  const waiting = qemu.humanCommand('info tlb', 200);
+  process.kill(qemu.processId as number, 'SIGSTOP');
+  await expect(waiting).rejects.toThrow(
+    /test: QEMU's monitor took more than 0\.2 s for "info tlb" and was killed/,
+  );
+  expect(exists(qemu.processId)).toBe(false);
+});
+
+test('without a monitor a command is refused', async () => {
+  const { qemu } = start();
+  await expect(qemu.humanCommand('info tlb', 1000)).rejects.toThrow(/started without a monitor/);
 });

@@ -85,15 +85,26 @@ export class QemuProcess {
   /**
    * Runs a command of QEMU's human monitor, while the guest waits for the host.
    * @returns what it prints
-   * @throws MachineError 'failed' if QEMU refuses it or has ended
+   * @throws MachineError 'failed' if QEMU refuses it, has ended, or the limit in milliseconds passes: then it is killed
    */
-  async humanCommand(commandLine: string): Promise<string> {
+  async humanCommand(commandLine: string, limit: number): Promise<string> {
     if (this.#monitor === undefined) throw this.#failure('QEMU was started without a monitor');
     this.resume();
+    let hasTimedOut = false;
+    const timer = setTimeout(() => {
+      hasTimedOut = true;
+      void this.stop(); // ends the monitor's answers
+    }, limit);
     try {
       return await this.#monitor.humanCommand(commandLine);
+    } catch (cause) {
+      if (!hasTimedOut) throw cause;
+      throw this.#failure(
+        `QEMU's monitor took more than ${limit / 1000} s for "${commandLine}" and was killed`,
+      );
     } finally {
-      this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
+      clearTimeout(timer);
+      if (this.#ended === undefined) this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
     }
   }
 

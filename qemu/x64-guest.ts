@@ -168,7 +168,7 @@ export class X64Guest {
 
   /** What QEMU's monitor prints for "info tlb": the leaves of the tables in force, the stub's among them. */
   async describeTlb(): Promise<string> {
-    return await this.#process.humanCommand('info tlb');
+    return await this.#process.humanCommand('info tlb', this.#timeLimit);
   }
 
   /** The accessed bits that the processor set in copies of the top-level table, by entry. */
