@@ -99,6 +99,7 @@ export class QemuProcess {
       return await this.#monitor.humanCommand(commandLine);
     } catch (cause) {
       if (!hasTimedOut) throw cause;
+      await this.stop();
       throw this.#failure(
         `QEMU's monitor took more than ${limit / 1000} s for "${commandLine}" and was killed`,
       );
