@@ -57,9 +57,11 @@ export function entries(
   return found;
 }
 
-/** All words of the tables' memory. */
-export function snapshot(memory: PhysicalMemory): Uint32Array[] {
-  return memory.ranges.map(({ words }) => words.slice());
+/** Everything in the tables' memory, to be compared. */
+export function snapshot(memory: PhysicalMemory): string[] {
+  return memory.ranges.map(({ words }) =>
+    Buffer.from(words.buffer, words.byteOffset, words.byteLength).toString('base64'),
+  );
 }
 
 /** The error that a call throws. @throws Error if it throws none, or another kind */
