@@ -26,6 +26,13 @@ test('prefixes and two-byte opcodes are not, whatever follows', () => {
   }
 });
 
+test('far returns are not: they would take their target from a stack that is out of reach of the canary', () => {
+  expect(isHarmlessCode(0xcb)).toBe(false);
+  expect(isHarmlessCode(0xcf)).toBe(false);
+  expect(isHarmlessEntry(0x8f)).toBe(false); // with D: cf
+  expect(isHarmlessCode(0xc3)).toBe(true); // a near return takes all of RSP
+});
+
 test('an entry whose first byte becomes a prefix when A and D are set is not harmless', () => {
   const writableUserLeaf = 0x9f60_0007; // with A and D: 67 00 60 9f, add [eax - 0x61], ah
   expect(isHarmlessCode(writableUserLeaf)).toBe(true);

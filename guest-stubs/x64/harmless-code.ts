@@ -9,8 +9,11 @@
 
 const FIRST_OPCODES = 0x40;
 
-/** Odd opcodes that lead anywhere: two-byte opcodes and VEX, prefixes, MOV with an absolute address. */
-const UNJUDGED: ReadonlySet<number> = new Set([0x0f, 0xc5, 0x65, 0x67, 0xf3, 0xa1, 0xa3]);
+/**
+ * Odd opcodes that lead anywhere: two-byte opcodes and VEX, prefixes, MOV with an absolute address; and RETF and
+ * IRET, for which QEMU cuts RSP to 32 bits, so that they return to whatever lies there.
+ */
+const UNJUDGED: ReadonlySet<number> = new Set([0x0f, 0xc5, 0x65, 0x67, 0xf3, 0xa1, 0xa3, 0xcb, 0xcf]);
 
 /** Odd opcodes from 40 on that have a ModRM byte. */
 const WITH_MODRM: ReadonlySet<number> = new Set([

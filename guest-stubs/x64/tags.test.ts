@@ -26,3 +26,10 @@ test('zeros, a table entry and a canary are no tags', () => {
   expect(frameOfExecutedTag(0, 0)).toBe(-1);
   expect(frameOfExecutedTag(0, 0xffff_fd00)).toBe(-1);
 });
+
+test('no canonical address in RAX is a tag, whatever slot the canary lies in', () => {
+  for (let slot = 0; slot < 512; slot++) {
+    const address = BigInt.asUintN(64, BigInt.asIntN(48, BigInt(slot) << 39n)) + 0x1_0920_0000n;
+    expect(frameOfExecutedTag(Number(address & 0xffff_ffffn), Number(address >> 32n))).toBe(-1);
+  }
+});

@@ -7,7 +7,11 @@ export const TAG_INSTRUCTION_BYTES = 10;
 
 /** REX.W MOV RAX, imm64. */
 const MOV_RAX = 0xb848;
-const SIGNATURE = 0x5a;
+/**
+ * Bits 63:40 of the immediate. No canonical address has them, so no register that holds one (the canary) is taken
+ * for a tag; as a byte it is even, so that no part of a tag is a present entry.
+ */
+const SIGNATURE = 0x5a5a5a;
 const INT3 = 0xcc;
 
 /** The content of a tagged frame (PROTOCOL.md, "Tags"). @param frame below 2^40 */
@@ -17,14 +21,14 @@ export function tagFrame(frame: number): Uint8Array {
   for (let slot = 0; slot < FRAME_SIZE; slot += SLOT_BYTES) {
     words.setUint16(slot, MOV_RAX, true);
     words.setUint32(slot + 2, frame >>> 0, true);
-    words.setUint32(slot + 6, ((frame / 2 ** 32) & 0xff) | (SIGNATURE << 8), true);
+    words.setUint32(slot + 6, (((frame / 2 ** 32) & 0xff) | (SIGNATURE << 8)) >>> 0, true);
   }
   return bytes;
 }
 
 /** The frame number in the first 8 bytes of a tag, given as two words, or −1 if they are none. */
 export function frameOfTag(low: number, high: number): number {
-  if ((low & 0xffff) !== MOV_RAX || high >>> 24 !== SIGNATURE) return -1;
+  if ((low & 0xffff) !== MOV_RAX || high >>> 24 !== (SIGNATURE & 0xff)) return -1;
   return (low >>> 16) + (high & 0xff_ffff) * 0x1_0000;
 }
 
