@@ -53,7 +53,7 @@ export interface X64Paging extends X64ProtectionMode {
 /**
  * Decodes the registers of 4-level or 5-level paging.
  * @throws RangeError naming the register and its value, if paging is off or of another mode, a reserved bit
- *   of CR3 is set, MAXPHYADDR is not 32–52, or a feature is on that is not modelled (PKS, LAM)
+ *   of CR3 is set, IA32_PAT holds a reserved type, MAXPHYADDR is not 32–52, or a feature is on that is not modelled (PKS, LAM)
  */
 export function decodeX64Paging(registers: X64Registers): X64Paging {
   const { cr0, cr3, cr4, efer, physicalAddressBits } = registers;
@@ -97,8 +97,15 @@ const RESERVED_IN_LEAF = Int32Array.of(0, 0, 0x001f_e000, 0x3fff_e000, 0, 0);
 /** Tables 4-14, 4-15: PS must be 0 in PML4E and PML5E. */
 const RESERVED_IN_TABLE = Int32Array.of(0, 0, 0, 0, EntryLow.PageSize, EntryLow.PageSize);
 
+/** The encodings that IA32_PAT takes; a write of any other is #GP (table 11-10). */
+const MEMORY_TYPES: ReadonlySet<number> = new Set([0, 1, 4, 5, 6, 7]);
+
 function memoryTypesOf(pat: bigint): Uint8Array {
-  return Uint8Array.from({ length: 8 }, (_, index) => Number((pat >> BigInt(8 * index)) & 7n));
+  return Uint8Array.from({ length: 8 }, (_, index) => {
+    const type = Number((pat >> BigInt(8 * index)) & 0xffn);
+    if (MEMORY_TYPES.has(type)) return type;
+    throw new RangeError(`IA32_PAT is ${hex(pat)}: PA${index} is ${type}, which is no memory type`);
+  });
 }
 
 function requireBits(register: string, value: bigint, bits: bigint, problem: string): void {

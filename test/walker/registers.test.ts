@@ -19,6 +19,9 @@ describe('x64 registers that a walk cannot start from are refused by name and va
     [{ cr3: 1n << 63n }, /^CR3 is 0x8000000000000000: /],
     [{ physicalAddressBits: 31 }, /^physicalAddressBits is 31; MAXPHYADDR is 32 to 52/],
     [{ physicalAddressBits: 53 }, /^physicalAddressBits is 53; /],
+    [{ pat: 0x0007_0406_0007_0206n }, /^IA32_PAT is 0x7040600070206: PA1 is 2, which is no memory type/],
+    [{ pat: 0x0007_0406_0003_0406n }, /^IA32_PAT is 0x7040600030406: PA2 is 3, which is no memory type/],
+    [{ pat: 0x0e07_0406_0007_0406n }, /^IA32_PAT is 0xe07040600070406: PA7 is 14, which is no memory type/],
   ];
   it.each(cases)('%o', (change, message) => {
     expect(() => create({ ...X64, ...change })).toThrow(RangeError);
