@@ -83,7 +83,8 @@ export const STUB_SOURCES: Readonly<Partial<Record<Architecture, StubSource>>> =
       '.monitor_vectors': 0x800,
       '.vectors_el1': 0x1000,
       '.vectors_el2': 0x1800,
-      '.loops': 0x2000,
+      '.vectors_el3': 0x2000,
+      '.loops': 0x2800,
     },
     constants: {
       CONTROL_OFFSET,

@@ -1,4 +1,5 @@
 import { cpuFeaturesOf } from '../src/aarch64/walk-cpu.ts';
+import { regimeOf } from '../src/aarch64/walk-regime.ts';
 import { Known } from '../src/outcome-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 import type { WalkStep } from '../src/translation.ts';
@@ -28,9 +29,17 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [
     rule: 'level-0-block-accepted',
     machine: MACHINE,
     description:
-      'a descriptor at level 0 with bits 1:0 = 0b01 translates as a block of 512 GiB, where it is reserved without FEAT_LPA2 and must fault (Arm ARM D8.3.1)',
+      'a descriptor at level 0 with bits 1:0 = 0b01 translates as a block of 512 GiB (pages of 16 KiB: 128 TiB), where it is reserved without FEAT_LPA2 and must fault (Arm ARM D8.3.1)',
     test: TEST,
-    explains: (probe) => isLevel0Block(probe.explain().at(-1)) && isOutcomeOfLevel0Block(probe),
+    explains: (probe) => isOutcomeOfReservedBlock(probe, 0),
+  },
+  {
+    rule: 'level-1-block-accepted',
+    machine: MACHINE,
+    description:
+      'with pages of 16 KiB and without FEAT_LPA2, and with pages of 64 KiB and without FEAT_LPA, a descriptor at level 1 with bits 1:0 = 0b01 translates as a block of 64 GiB or 4 TiB, where it is reserved and must fault (Arm ARM D8.3.1)',
+    test: TEST,
+    explains: (probe) => isOutcomeOfReservedBlock(probe, 1),
   },
   { machine: MACHINE, ...HIERARCHICAL_DISABLE },
 ];
@@ -38,25 +47,48 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [
 /** Bits 1:0 of a block descriptor. */
 const DESCRIPTOR_TYPE = 0b11n;
 const BLOCK = 0b01n;
-/** Bytes of a block at level 0, and the bits of its output address. */
+/** Bytes of a block at level 0 with pages of 4 KiB. */
 export const LEVEL_0_BLOCK_BYTES = 1n << 39n;
-const OUTPUT_ADDRESS = 0x0000_ff80_0000_0000n;
+const OUTPUT_ADDRESS = 0x0000_ffff_ffff_f000n;
 
 export function isLevel0Block(step: WalkStep | undefined): boolean {
   return step?.level === 0 && ((step.entry ?? 0n) & DESCRIPTOR_TYPE) === BLOCK;
 }
 
-/** Whether a probe ended as it would if its level 0 descriptor were a block: at its output address, or in a fault of it. */
-function isOutcomeOfLevel0Block({ address, observed, explain }: DeviatingProbe): boolean {
-  if (observed.fault !== 0) return LEVEL_0_BLOCK_FAULTS.includes(observed.fault & STATUS_MASK);
-  const output = (explain().at(-1)?.entry ?? 0n) & OUTPUT_ADDRESS;
-  return BigInt(observed.physicalAddress) === output + (address % LEVEL_0_BLOCK_BYTES);
+/**
+ * Whether a probe ended as it would if a reserved descriptor at `level` were a block: at its output address, or in a
+ * fault of it.
+ */
+function isOutcomeOfReservedBlock(probe: DeviatingProbe, level: 0 | 1): boolean {
+  const { address, predicted, observed, registers, explain } = probe;
+  const step = explain().at(-1);
+  const entry = step?.entry ?? 0n;
+  if (registers.architecture !== 'aarch64' || step?.level !== level) return false;
+  const isTranslationFault = (predicted.fault & STATUS_MASK) === (TRANSLATION_FAULT | level);
+  if (!isTranslationFault || (entry & DESCRIPTOR_TYPE) !== BLOCK) return false;
+  if (observed.fault !== 0) {
+    return LEVEL_0_BLOCK_FAULTS.includes((observed.fault & STATUS_MASK) - level);
+  }
+  const pageShift = pageShiftOf(registers, address);
+  const size = 1n << BigInt(pageShift + (3 - level) * (pageShift - 3));
+  return BigInt(observed.physicalAddress) === (entry & OUTPUT_ADDRESS & -size) + (address & (size - 1n));
+}
+
+/** log2 of the size of a page in the range of an address; 0 where it is reserved. */
+function pageShiftOf(registers: AArch64Registers, address: bigint): number {
+  const { ranges } = regimeOf(registers, cpuFeaturesOf(registers));
+  const range = ranges[Number((address >> 55n) & 1n)] ?? ranges[0];
+  if (range === undefined) return 0;
+  return range.granules[Number((registers.tcr >> BigInt(range.granule)) & 3n)]?.pageShift ?? 0;
 }
 
 /** ESR.xFSC (Arm ARM D19.2.37). */
 export const STATUS_MASK = 0x3f;
 /** Address size, access flag and permission fault of level 0. */
 export const LEVEL_0_BLOCK_FAULTS = [0b00_0000, 0b00_1000, 0b00_1100];
+
+/** Translation fault of level 0; the level is in bits 1:0. */
+const TRANSLATION_FAULT = 0b00_0100;
 
 /** A fault whose status is not known may be one. */
 function isPermissionFault({ known, fault }: Outcome): boolean {

@@ -2,7 +2,8 @@ import { TAG_BYTES } from '../guest-stubs/aarch64/data-tag.ts';
 import { isInRegion } from '../guest-stubs/aarch64/regions.ts';
 import type { StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import type { ProbeList } from '../harness/machine.ts';
-import { ACCESS_RECORD_WORDS, AccessList, Privilege } from '../src/access-list.ts';
+import { regimeHasUser } from '../src/aarch64/walk-regime.ts';
+import { ACCESS_RECORD_WORDS, AccessFlag, AccessList, Privilege } from '../src/access-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 
 /** Probes that are made from one place: the stub's region and one installation. */
@@ -33,16 +34,20 @@ export function groupProbes(
   remarks: Map<number, string>,
 ): ProbeGroup[] {
   const { words, length } = accesses;
-  const hasUser = registers.exceptionLevel === 1;
+  const hasUser = regimeHasUser(registers);
+  // EL0's accesses of EL2&0 have no AT.
+  const hasUserTranslation = registers.exceptionLevel === 1;
   const groupOf = new Uint8Array(length);
   const counts = new Uint32Array(GROUPS + 1);
   for (let index = 0; index < length; index++) {
     const at = index * ACCESS_RECORD_WORDS;
     let group: number = plan.installationFor(words[at] as number, words[at + 1] as number);
     if (isInRegion(expectedFrames[index] as number, regions[0])) group += 2;
-    if (!hasUser && accesses.privilege(index) === Privilege.User) {
-      remarks.set(index, 'this translation regime has no user accesses');
-      group = NOT_MADE;
+    if (accesses.privilege(index) === Privilege.User) {
+      const isTranslation = (accesses.flags(index) & AccessFlag.TranslateOnly) !== 0;
+      if (!hasUser) remarks.set(index, 'this translation regime has no user accesses');
+      else if (isTranslation && !hasUserTranslation) remarks.set(index, 'there is no AT for EL0 of EL2&0');
+      if (!hasUser || (isTranslation && !hasUserTranslation)) group = NOT_MADE;
     }
     groupOf[index] = group;
     counts[group] = (counts[group] as number) + 1;

@@ -114,7 +114,7 @@ export class AArch64Guest {
    * Runs probes under an installation whose tables are in place.
    * @throws MachineError 'failed' if the guest breaks or runs out of time, with the access that it was at
    */
-  async run({ registers, stubAddress }: Installation, accesses: AccessList): Promise<BatchResults> {
+  async run({ registers, stubAddress, bridge }: Installation, accesses: AccessList): Promise<BatchResults> {
     const doorbell = this.#nextDoorbell();
     const count = accesses.length;
     const block = controlBlock({
@@ -127,6 +127,8 @@ export class AArch64Guest {
       [Register.Mair]: registers.mair,
       [Register.HcrEl2]: registers.hcrEl2,
       [Register.MemoryEnd]: BigInt(this.ram.size),
+      [Register.ScrEl3]: registers.scrEl3 ?? 0n,
+      [Register.Bridge]: bridge,
     });
     this.ram.write(
       this.#control + Control.Registers,

@@ -54,6 +54,10 @@ export class AArch64Machine implements Machine {
         : await this.#start(registers, memory);
     const lacking = lackingFeatures(registers, guest.memoryFeatures);
     if (lacking.length > 0) throw this.#unfit(`CPU model ${guest.cpu} ${lacking.join(' and ')}`);
+    const regions = regionsBeside(memory, guest.region);
+    if (Math.max(...regions) >= plan.regionLimit) {
+      throw this.#unfit(`there is no room for the stub below ${hex(plan.regionLimit)}, where EL3 can map it`);
+    }
     guest.ram.writeMemory(memory);
     this.#loaded = {
       guest,
@@ -61,7 +65,7 @@ export class AArch64Machine implements Machine {
       registers,
       shape: memory.ranges.map(({ firstFrame, frameCount }) => ({ firstFrame, frameCount })),
       plan,
-      regions: regionsBeside(memory, guest.region),
+      regions,
     };
   }
 

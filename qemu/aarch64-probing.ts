@@ -94,6 +94,13 @@ function holds(extents: readonly Extent[], frame: number): boolean {
   return false;
 }
 
+/** The instructions that read and write, by the level that the loop runs at. */
+const INSTRUCTIONS = {
+  1: [Symbols.read_el1, Symbols.write_el1],
+  2: [Symbols.read_el2, Symbols.write_el2],
+  3: [Symbols.read_el3, Symbols.write_el3],
+} as const;
+
 function contextOf(
   { tags, registers }: LoadedImage,
   { stubAddress }: Installation,
@@ -101,10 +108,7 @@ function contextOf(
   indices: Uint32Array,
 ): BatchContext {
   const at = (label: number) => stubAddress + BigInt(label);
-  const [read, write] =
-    registers.exceptionLevel === 1
-      ? [Symbols.read_el1, Symbols.write_el1]
-      : [Symbols.read_el2, Symbols.write_el2];
+  const [read, write] = INSTRUCTIONS[registers.exceptionLevel];
   return {
     accesses,
     indices,

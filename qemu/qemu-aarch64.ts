@@ -31,13 +31,14 @@ function capabilitiesOf(version: string): Capabilities {
     architecture: 'aarch64',
     version,
     observes: KNOWN_ALL,
-    features: ['EL2', 'IPS', 'HPDS', 'HAFDBS', 'E0PD', 'TBI'],
+    features: ['EL1&0', 'EL2', 'EL2&0', 'EL3', '4K', '16K', '64K', 'IPS', 'HPDS', 'HAFDBS', 'E0PD', 'TBI'],
     limits: [
       'the physical address and the memory type come from PAR_EL1 of an AT beside the access; in its RAM a data tag confirms the address',
       'a fetch from a frame of the image is made only where its content is harmless to execute',
       'with TCR.TBID a fetch from a tagged address is let through once data at that address has been accessed',
       'whether runs of contiguous entries agree is not checked',
-      'EL3, EL2 with E2H, and stage 2 are not supported yet',
+      'of EL0 in EL2&0 there is no AT: address and memory type come from one of EL2',
+      'stage 2, and EL2 of Secure state, are not supported yet',
     ],
   };
 }

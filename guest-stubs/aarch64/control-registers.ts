@@ -1,4 +1,4 @@
-/** Fields of TCR_ELx, SCTLR_ELx and HCR_EL2 that decide how the stub is installed (Arm ARM D19.2). */
+/** Fields of TCR_ELx, SCTLR_ELx, HCR_EL2 and SCR_EL3 that decide how the stub is installed (Arm ARM D19.2). */
 
 /** Position and width of a field. */
 interface Field {
@@ -19,7 +19,7 @@ export function replace(register: bigint, where: Field, value: number): bigint {
   return (register & ~maskOf(where)) | (BigInt(value) << where.shift);
 }
 
-/** TCR_EL1 and, where the field exists there, TCR_EL2. */
+/** TCR_EL1, which TCR_EL2 with E2H is like, and, where the field exists there, TCR_EL2 and TCR_EL3. */
 export const Tcr = {
   T0sz: field(0, 6),
   /** No walks from TTBR0 and TTBR1 (EL1&0). */
@@ -30,9 +30,9 @@ export const Tcr = {
   Tg1: field(30, 2),
   /** Intermediate physical address size of EL1&0. */
   Ips: field(32, 3),
-  /** Physical address size of EL2 (bits 18:16 of TCR_EL2 without E2H). */
+  /** Physical address size of EL2 without E2H and of EL3. */
   PsEl2: field(16, 3),
-  /** FEAT_LPA2 descriptors: TCR_EL1 and TCR_EL2 without E2H. */
+  /** FEAT_LPA2 descriptors: TCR_EL1, and TCR_EL2 without E2H and TCR_EL3. */
   DsEl1: field(59),
   DsEl2: field(32),
 } as const;
@@ -67,6 +67,16 @@ export const Hcr = {
   /** EL1 is AArch64. */
   Rw: field(31),
   E2h: field(34),
+} as const;
+
+export const Scr = {
+  /** Lower levels are Non-secure. */
+  Ns: field(0),
+  Hce: field(8),
+  /** Secure state does not fetch from Non-secure memory. */
+  Sif: field(9),
+  /** Lower levels are AArch64. */
+  Rw: field(10),
 } as const;
 
 /** Bits of a physical address by the value of TCR.IPS or PS (Arm ARM D19.2.139); 7 is reserved. */

@@ -1,4 +1,4 @@
-// User accesses: entered from the EL1 loop by ERET, left by SVC when the access completed. x1 = address,
+// User accesses: entered from the loop of EL1 or EL2 by ERET, left by SVC when the access completed. x1 = address,
 // x6 = address of the byte that is written, w7 = its value.
 
 .section .loops, "ax"

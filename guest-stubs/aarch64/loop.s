@@ -17,7 +17,8 @@
 .endr
 .endm
 
-// AT for a read or write (x2 = 0, 1) at this level or at EL0 (x3 = 0, 1). EL2 has no user accesses.
+// AT for a read or write (x2 = 0, 1) at this level or at EL0 (x3 = 0, 1). Of EL2&0, EL0's accesses have no AT: one
+// of EL2 says where they lead if they are made. EL2 alone and EL3 have no user accesses.
 // A fetch (x2 = 2) has no AT of its own: a read at this level is translated alike, and never forbidden.
 // AT raises an exception itself where the walk meets memory that is not there (Arm ARM D8.12.5): PAR_EL1 is
 // then made up from the fault status, in the form of any other failure.
@@ -40,13 +41,13 @@
         b       2f
         at      s1e0w, x1
 .else
-        at      s1e2r, x1
+        at      s1e\el\()r, x1
         b       2f
-        at      s1e2r, x1
+        at      s1e\el\()r, x1
         b       2f
-        at      s1e2w, x1
+        at      s1e\el\()w, x1
         b       2f
-        at      s1e2w, x1
+        at      s1e\el\()w, x1
 .endif
 2:      isb
         mrs     x5, par_el1
@@ -64,11 +65,11 @@
         b.hi    \label
 .endm
 
-.macro ENTER_EL0 label
+.macro ENTER_EL0 el, label
         adr     x8, \label
-        msr     elr_el1, x8
+        msr     elr_el\el, x8
         mov     x8, #SPSR_EL0
-        msr     spsr_el1, x8
+        msr     spsr_el\el, x8
         eret
 .endm
 
@@ -109,9 +110,9 @@ next_el\el:
         b.eq    store_el\el
 
 // A read. The pair forms and the write-back forms report no instruction syndrome at any level.
-.if \el == 1
-        cbz     w3, read_el1
-        ENTER_EL0 read_el0
+.if \el < 3
+        cbz     w3, read_el\el
+        ENTER_EL0 \el, read_el0
 .endif
 read_el\el:
         ldp     x0, x2, [x1]
@@ -127,9 +128,9 @@ store_el\el:
 1:      adr     x28, record_el\el
 2:      lsr     x7, x0, #(WRITE_OFFSET * 8)
         add     x6, x1, #WRITE_OFFSET
-.if \el == 1
-        cbz     w3, write_el1
-        ENTER_EL0 write_el0
+.if \el < 3
+        cbz     w3, write_el\el
+        ENTER_EL0 \el, write_el0
 .endif
 write_el\el:
         strb    w7, [x6], #0
@@ -157,11 +158,11 @@ fetch_el\el:
         b       finish_el\el
 1:      adr     x28, record_el\el
 2:      mov     x0, #-1
-.if \el == 1
+.if \el < 3
         cbz     w3, 4f
         mov     x8, #SPSR_EL0
-        msr     spsr_el1, x8
-        msr     elr_el1, x1
+        msr     spsr_el\el, x8
+        msr     elr_el\el, x1
         eret
 .endif
 4:      ret     x1                      // not BR: the target of RET needs no landing pad
@@ -204,7 +205,11 @@ finish_el\el:
         b.ne    next_el\el
         nop                             // an emulator that stops at the label translates anew what ends there
 batch_end_el\el:
+.if \el < 3
         smc     #0
+.else
+        b       leave_el3
+.endif
 .endm
 
 // VBAR_ELx needs 2 KiB alignment: assemble.ts places the sections.
@@ -214,6 +219,10 @@ vectors_el1:
 .section .vectors_el2, "ax"
 vectors_el2:
         VECTORS 2
+.section .vectors_el3, "ax"
+vectors_el3:
+        VECTORS 3
 .section .loops, "ax"
         PROBE_LOOP 1
         PROBE_LOOP 2
+        PROBE_LOOP 3

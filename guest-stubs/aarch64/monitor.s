@@ -20,8 +20,7 @@ start:
 take_over:
         adr     x0, monitor_vectors
         msr     vbar_el3, x0
-        mov     x0, #SCR_VALUE
-        msr     scr_el3, x0
+        msr     tpidr_el3, x19
         msr     cptr_el3, xzr
         mrs     x0, id_aa64mmfr0_el1
         str     x0, [x20, #CONTROL_MEMORY_FEATURES]
@@ -48,26 +47,23 @@ obey:
         b.eq    move
 
         add     x22, x20, #CONTROL_REGISTERS
-        ldr     x0, [x22, #REGISTER_HCR_EL2*8]
-        msr     hcr_el2, x0
+        ldr     x0, [x22, #REGISTER_SCR_EL3*8]
+        msr     scr_el3, x0
+        ldr     x1, [x22, #REGISTER_HCR_EL2*8]
+        msr     hcr_el2, x1
+        isb
         ldr     x0, [x22, #REGISTER_LEVEL*8]
         ldr     x23, [x22, #REGISTER_STUB*8]   // where the loop sees itself
+        ldr     x24, [x22, #REGISTER_TTBR0*8]
         cmp     x0, #2
         b.eq    install_el2
+        b.hi    install_el3
 
 .macro INSTALL el
-        ldr     x0, [x22, #REGISTER_TTBR0*8]
-        msr     ttbr0_el\el, x0
-        ldr     x0, [x22, #REGISTER_TCR*8]
-        msr     tcr_el\el, x0
-        ldr     x0, [x22, #REGISTER_MAIR*8]
-        msr     mair_el\el, x0
+        msr     ttbr0_el\el, x24
+        INSTALL_COMMON \el
         ldr     x0, [x22, #REGISTER_SCTLR*8]
         msr     sctlr_el\el, x0
-        adr     x0, vectors_el\el
-        sub     x0, x0, x19
-        add     x0, x0, x23
-        msr     vbar_el\el, x0
         mov     x0, #SPSR_EL\el
         msr     spsr_el3, x0
         adr     x0, run_el\el
@@ -76,13 +72,27 @@ obey:
         msr     elr_el3, x0
 .endm
 
+.macro INSTALL_COMMON el
+        ldr     x0, [x22, #REGISTER_TCR*8]
+        msr     tcr_el\el, x0
+        ldr     x0, [x22, #REGISTER_MAIR*8]
+        msr     mair_el\el, x0
+        adr     x0, vectors_el\el
+        sub     x0, x0, x19
+        add     x0, x0, x23
+        msr     vbar_el\el, x0
+.endm
+
 install_el1:
         ldr     x0, [x22, #REGISTER_TTBR1*8]
         msr     ttbr1_el1, x0
         INSTALL 1
         b       enter
 install_el2:
-        INSTALL 2
+        tbz     x1, #HCR_E2H_BIT, 1f
+        ldr     x0, [x22, #REGISTER_TTBR1*8]
+        msr     ttbr1_el2, x0
+1:      INSTALL 2
 enter:
         tlbi    alle1
         tlbi    alle2
@@ -91,6 +101,56 @@ enter:
         mrs     x0, cntpct_el0
         str     x0, [x20, #CONTROL_T0]
         eret
+
+// EL3 has no level above it from which its MMU could be switched. So it is switched under tables that map the
+// region where it physically is and where the loop sees itself, and only then the tables under test come.
+install_el3:
+        INSTALL_COMMON 3
+        ldr     x0, [x22, #REGISTER_BRIDGE*8]
+        msr     ttbr0_el3, x0
+        mrs     x0, cntpct_el0
+        str     x0, [x20, #CONTROL_T0]
+        ldr     x0, [x22, #REGISTER_SCTLR*8]
+        tlbi    alle3
+        dsb     sy
+        isb
+        msr     sctlr_el3, x0
+        isb
+        adr     x0, 1f
+        sub     x0, x0, x19
+        add     x0, x0, x23
+        ret     x0
+1:      msr     ttbr0_el3, x24
+        isb
+        tlbi    alle3
+        dsb     sy
+        isb
+        b       run_el3
+leave_el3:
+        ldr     x0, [x20, #CONTROL_REGISTERS + REGISTER_BRIDGE*8]
+        msr     ttbr0_el3, x0
+        isb
+        tlbi    alle3
+        dsb     sy
+        isb
+        mrs     x1, tpidr_el3           // where the region physically is
+        adr     x0, 1f
+        sub     x0, x0, x19
+        add     x0, x0, x1
+        ret     x0
+1:      mov     x0, #(SCTLR_OFF & 0xffff)
+        movk    x0, #(SCTLR_OFF >> 16), lsl #16
+        msr     sctlr_el3, x0
+        isb
+        adr     x0, monitor_vectors
+        msr     vbar_el3, x0
+        isb
+        mrs     x0, cntpct_el0
+        adr     x19, start
+        add     x20, x19, #CONTROL_OFFSET
+        str     x0, [x20, #CONTROL_T1]
+        ldr     w21, [x20, #CONTROL_DOORBELL]
+        b       acknowledge
 
 // From a lower level: the end of a batch, or what should never happen.
 batch_done:

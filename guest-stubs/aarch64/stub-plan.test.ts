@@ -115,8 +115,8 @@ describe('EL2', () => {
 test.each<[string, Partial<AArch64Registers>, RegExp]>([
   ['the MMU off', { sctlr: 0n }, /sctlr 0x0: the MMU is off/],
   ['big-endian tables', { sctlr: 0x30d0_198dn | (1n << 25n) }, /sctlr .* big-endian/],
-  ['EL3', { exceptionLevel: 3 }, /exceptionLevel 3/],
-  ['EL2 with E2H', { hcrEl2: 1n << 34n }, /hcrEl2 .* E2H/],
+  ['EL2 of Secure state', { ...EL2, scrEl3: 0n }, /scrEl3 0x0: EL2 of Secure state/],
+  ['a reserved granule at EL3', { ...EL2, exceptionLevel: 3, tcr: EL2.tcr | (3n << 14n) }, /tcr .* TG0/],
   ['stage 2', { hcrEl2: 1n }, /hcrEl2 0x1: VM/],
   ['a reserved granule at EL2', { ...EL2, tcr: EL2.tcr | (3n << 14n) }, /tcr .* TG0/],
   ['an EL2 address space of 16 bits', { ...EL2, tcr: (EL2.tcr & ~0x3fn) | 48n }, /tcr .* 16 bits/],

@@ -43,8 +43,11 @@ export const Register = {
   HcrEl2: 7,
   /** Physical address from which on there is no memory; 0 if that is not known. */
   MemoryEnd: 8,
+  ScrEl3: 9,
+  /** EL3 only: TTBR0 of tables that map the region where it physically is and where the loop sees itself. */
+  Bridge: 10,
 } as const;
-export const REGISTER_COUNT = 9;
+export const REGISTER_COUNT = 11;
 
 /** VECTOR of a fetch that the stub did not make, because what stands there is not harmless to execute. */
 export const VECTOR_REFUSED = 0xfffd;

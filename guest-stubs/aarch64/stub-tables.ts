@@ -1,87 +1,127 @@
 import { ATTR_INDX_SHIFT, DescriptorHigh, DescriptorLow } from '../../src/aarch64/descriptor-bits.ts';
 import { type Granule, spanShift } from './granule.ts';
-import { ALIAS_OFFSET, CODE_BYTES, REGION_BYTES, TABLES_OFFSET } from './stub-protocol.ts';
+import {
+  ALIAS_OFFSET,
+  CODE_BYTES,
+  PROBE_WINDOW_OFFSET,
+  REGION_BYTES,
+  TABLES_OFFSET,
+} from './stub-protocol.ts';
 
 /** What the stub's own tables depend on. */
 export interface StubTablesForm {
   /** Physical address of the stub's region. */
   readonly region: number;
   readonly granule: Granule;
-  /** Level of the root. */
+  /** Level of the roots. */
   readonly rootLevel: number;
-  /** Bytes of the root. */
+  /** Bytes of a root. */
   readonly rootBytes: number;
-  /** Root entry under which the stub is mapped. */
-  readonly slot: number;
   /** Index of a MAIR byte that code can run from. */
   readonly attributeIndex: number;
   /** Whether the regime has an EL0: where not, AP[1] is RES1 and PXN RES0. */
   readonly hasUser: boolean;
 }
 
-/** The stub's tables as bytes to be written to the region at {@link TABLES_OFFSET}; the root comes first. */
-export interface StubTables {
-  readonly bytes: Uint8Array;
-  readonly rootAddress: number;
-}
+const ENTRY_BYTES = 8;
+const MAX_TABLE_BYTES = PROBE_WINDOW_OFFSET - TABLES_OFFSET;
 
 /**
- * Tables that map the stub's region from the first address of one root entry:
+ * The stub's tables, made in the host, to be written to the region at {@link TABLES_OFFSET}. They map the region:
  * code and vectors read-only and executable at every level, everything else writable and never executable.
- * @param root the entries around the graft; without, all others are invalid
  */
-export function buildStubTables(form: StubTablesForm, root?: Uint8Array): StubTables {
-  const tableBytes = 2 ** form.granule.shift;
-  const tableCount = 4 - form.rootLevel;
-  const bytes = new Uint8Array(tableCount * tableBytes);
-  if (root !== undefined) bytes.set(root.subarray(0, form.rootBytes));
-  const words = new Uint32Array(bytes.buffer);
-  const rootAddress = form.region + TABLES_OFFSET;
+export class StubTables {
+  readonly #form: StubTablesForm;
+  readonly #words = new Uint32Array(MAX_TABLE_BYTES / 4);
+  /** Tables that entries lead to, both by their offset in the bytes. */
+  readonly #tables = new Map<number, number>();
+  #used = 0;
 
-  for (let table = 0; table < tableCount - 1; table++) {
-    const index = table === 0 ? form.slot : 0;
-    const next = rootAddress + (table + 1) * tableBytes;
-    writeEntry(
-      words,
-      (table * tableBytes) / 8 + index,
-      next,
-      DescriptorLow.Valid | DescriptorLow.TableOrPage,
-      0,
-    );
+  constructor(form: StubTablesForm) {
+    this.#form = form;
   }
-  const pages = ((tableCount - 1) * tableBytes) / 8;
-  for (let page = 0; page < REGION_BYTES / tableBytes; page++) {
-    const offset = page * tableBytes;
-    const source = offset < ALIAS_OFFSET ? offset : offset - ALIAS_OFFSET;
-    const [low, high] = offset < CODE_BYTES ? codeAttributes() : dataAttributes(form.hasUser);
+
+  /** The tables made so far; the first root comes first. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.#words.buffer, 0, this.#used);
+  }
+
+  /** A root with the given entries, or none. @returns its physical address */
+  addRoot(content?: Uint8Array): number {
+    const table = this.#addTable();
+    if (content !== undefined) {
+      new Uint8Array(this.#words.buffer, table).set(content.subarray(0, this.#form.rootBytes));
+    }
+    return this.#addressOf(table);
+  }
+
+  /** Maps the region at an address, which is a multiple of its size. Own tables are gone through, others replaced. */
+  mapRegion(root: number, address: bigint): void {
+    const { granule, rootLevel, rootBytes, region } = this.#form;
+    let table = this.#offsetOf(root);
+    let entries = rootBytes / ENTRY_BYTES;
+    const indexOf = (level: number) =>
+      Number((address >> BigInt(spanShift(granule, level))) & BigInt(entries - 1));
+    for (let level = rootLevel; level < 3; level++) {
+      const entry = table + indexOf(level) * ENTRY_BYTES;
+      table = this.#tables.get(entry) ?? this.#link(entry, this.#addTable());
+      entries = 2 ** granule.stride;
+    }
+    const pageBytes = 2 ** granule.shift;
+    const first = table + indexOf(3) * ENTRY_BYTES;
+    for (let page = 0; page < REGION_BYTES / pageBytes; page++) {
+      const offset = page * pageBytes;
+      const source = offset < ALIAS_OFFSET ? offset : offset - ALIAS_OFFSET;
+      const [low, high] = this.#attributes(offset < CODE_BYTES);
+      this.#write(first + page * ENTRY_BYTES, region + source, low, high);
+    }
+  }
+
+  /** Lets one root lead to the own tables that another one leads to for an address. */
+  share(root: number, other: number, address: bigint): void {
+    const { granule, rootLevel } = this.#form;
+    const entry = Number(address >> BigInt(spanShift(granule, rootLevel))) * ENTRY_BYTES;
+    const table = this.#tables.get(this.#offsetOf(other) + entry);
+    if (table !== undefined) this.#link(this.#offsetOf(root) + entry, table);
+  }
+
+  #attributes(isCode: boolean): readonly [low: number, high: number] {
+    const { attributeIndex, hasUser } = this.#form;
     const common =
       DescriptorLow.Valid |
       DescriptorLow.TableOrPage |
       DescriptorLow.AccessFlag |
-      (form.attributeIndex << ATTR_INDX_SHIFT);
-    writeEntry(words, pages + page, form.region + source, low | common, high);
+      (attributeIndex << ATTR_INDX_SHIFT);
+    if (isCode) return [common | DescriptorLow.ReadOnly | DescriptorLow.User, 0];
+    return hasUser
+      ? [common, DescriptorHigh.UserExecuteNever | DescriptorHigh.PrivilegedExecuteNever]
+      : [common | DescriptorLow.User, DescriptorHigh.UserExecuteNever];
   }
-  return { bytes, rootAddress };
-}
 
-/** The stub's virtual address, without the sign extension of an upper half. */
-export function stubOffset({ granule, rootLevel, slot }: StubTablesForm): bigint {
-  return BigInt(slot) << BigInt(spanShift(granule, rootLevel));
-}
+  #addTable(): number {
+    const table = this.#used;
+    this.#used += 2 ** this.#form.granule.shift;
+    return table;
+  }
 
-function codeAttributes(): readonly [low: number, high: number] {
-  return [DescriptorLow.ReadOnly | DescriptorLow.User, 0];
-}
+  #link(entry: number, table: number): number {
+    this.#tables.set(entry, table);
+    this.#write(entry, this.#addressOf(table), DescriptorLow.Valid | DescriptorLow.TableOrPage, 0);
+    return table;
+  }
 
-function dataAttributes(hasUser: boolean): readonly [low: number, high: number] {
-  return hasUser
-    ? [0, DescriptorHigh.UserExecuteNever | DescriptorHigh.PrivilegedExecuteNever]
-    : [DescriptorLow.User, DescriptorHigh.UserExecuteNever];
-}
+  #addressOf(table: number): number {
+    return this.#form.region + TABLES_OFFSET + table;
+  }
 
-function writeEntry(words: Uint32Array, index: number, address: number, low: number, high: number): void {
-  words[index * 2] = (address % 2 ** 32) | low;
-  words[index * 2 + 1] = Math.floor(address / 2 ** 32) | high;
+  #offsetOf(address: number): number {
+    return address - this.#form.region - TABLES_OFFSET;
+  }
+
+  #write(entry: number, address: number, low: number, high: number): void {
+    this.#words[entry / 4] = (address % 2 ** 32) | low;
+    this.#words[entry / 4 + 1] = Math.floor(address / 2 ** 32) | high;
+  }
 }
 
 /** The index of the MAIR byte that suits code best: normal memory, else any (Arm ARM D19.2.100). */

@@ -1,7 +1,7 @@
 // The AArch64 stub: see PROTOCOL.md. A flat, position-independent blob; offset 0 is its entry. Names in
 // capitals that are not set here come from protocol.inc, which assemble.ts writes from the TypeScript constants.
 
-.arch armv8-a
+.arch armv8.1-a
 .include "protocol.inc"
 
 // ESR_ELx.EC (Arm ARM D19.2.37).
@@ -16,8 +16,11 @@
 .set SPSR_EL1,      0x3c5
 .set SPSR_EL2,      0x3c9
 
-// SCR_EL3: NS, HCE, RW. Lower levels are non-secure AArch64, without traps and optional features.
-.set SCR_VALUE,     0x501
+// HCR_EL2.E2H: EL2 has the two ranges of EL2&0 (Arm ARM D19.2.48).
+.set HCR_E2H_BIT,   34
+
+// SCTLR_EL3 with the MMU off: the bits that are RES1.
+.set SCTLR_OFF,     0x30c50830
 
 .include "monitor.s"
 .include "loop.s"

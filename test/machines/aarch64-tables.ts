@@ -36,7 +36,10 @@ export const Tcr = {
   HPD0: 1n << 41n,
   E0PD0: 1n << 55n,
 } as const;
-const TCR_TG1_4K = 2n << 30n;
+/** HCR_EL2 (D19.2.48): EL2&0; EL0 belongs to it. */
+export const Hcr = { TGE: 1n << 27n, E2H: 1n << 34n } as const;
+/** TG0 and TG1 by the size of a page. */
+const GRANULES = { 12: [0n, 2n], 14: [2n, 1n], 16: [1n, 3n] } as const;
 /** TCR_EL2: RES1 bits 31 and 23, and the fields that tests set (D19.2.148). */
 export const TcrEl2 = { HA: 1n << 21n, HD: 1n << 22n } as const;
 const TCR_EL2_RES1 = (1n << 31n) | (1n << 23n);
@@ -46,11 +49,13 @@ export const SCTLR_EE = 1n << 25n;
 /** M, C, I and the RES1 bits of SCTLR_EL1. */
 export const SCTLR = 0x30d0_198dn;
 
-/** What an image's registers are, beside 48-bit EL1&0 with 4 KiB pages. */
+/** What an image's registers are, beside 48-bit EL1&0 with 4 KiB pages. EL2 with E2H has two halves as EL1&0. */
 export interface TableOptions {
   readonly base?: bigint;
   readonly tableLimit?: number;
-  readonly exceptionLevel?: 1 | 2;
+  readonly exceptionLevel?: 1 | 2 | 3;
+  /** log2 of the size of a page and of a table. */
+  readonly pageShift?: 12 | 14 | 16;
   readonly t0sz?: number;
   readonly t1sz?: number;
   /** Bits of physical addresses: 32, 36, 40, 42, 44 or 48. */
@@ -59,6 +64,7 @@ export interface TableOptions {
   readonly tcr?: bigint;
   readonly sctlr?: bigint;
   readonly hcrEl2?: bigint;
+  readonly scrEl3?: bigint;
   readonly cpu?: string;
 }
 
@@ -68,6 +74,7 @@ const OUTPUT_SIZES = [32, 36, 40, 42, 44, 48];
 export class HandmadeTables {
   readonly memory: PhysicalMemory;
   readonly registers: AArch64Registers;
+  readonly #pageShift: number;
   readonly #t0sz: number;
   readonly #t1sz: number;
   #next: bigint;
@@ -76,27 +83,32 @@ export class HandmadeTables {
     const { base = 0x4000_0000n, tableLimit = 64, exceptionLevel = 1, outputBits = 48 } = options;
     this.#t0sz = options.t0sz ?? 16;
     this.#t1sz = options.t1sz ?? 16;
-    this.memory = PhysicalMemory.allocate(base, tableLimit * 4096);
-    this.#next = base + 0x2000n;
+    const { pageShift = 12, hcrEl2 = 0n } = options;
+    this.#pageShift = pageShift;
+    const table = 1n << BigInt(pageShift);
+    this.memory = PhysicalMemory.allocate(base, tableLimit * Number(table));
+    this.#next = base + 2n * table;
     const size = BigInt(OUTPUT_SIZES.indexOf(outputBits));
-    const tcr =
-      exceptionLevel === 1
-        ? (BigInt(this.#t1sz) << 16n) | TCR_TG1_4K | (size << 32n)
-        : TCR_EL2_RES1 | (size << 16n);
+    const [tg0, tg1] = GRANULES[pageShift];
+    const hasHalves = exceptionLevel === 1 || (exceptionLevel === 2 && (hcrEl2 & Hcr.E2H) !== 0n);
+    const tcr = hasHalves
+      ? (BigInt(this.#t1sz) << 16n) | (tg1 << 30n) | (size << 32n)
+      : TCR_EL2_RES1 | (size << 16n);
     this.registers = {
       architecture: 'aarch64',
       exceptionLevel,
       ttbr0: base,
-      ttbr1: exceptionLevel === 1 ? base + 0x1000n : 0n,
-      tcr: tcr | BigInt(this.#t0sz) | (options.tcr ?? 0n),
+      ttbr1: hasHalves ? base + table : 0n,
+      tcr: tcr | (tg0 << 14n) | BigInt(this.#t0sz) | (options.tcr ?? 0n),
       mair: MAIR,
       sctlr: SCTLR | (options.sctlr ?? 0n),
-      hcrEl2: options.hcrEl2 ?? 0n,
+      hcrEl2,
+      ...(options.scrEl3 !== undefined && { scrEl3: options.scrEl3 }),
       ...(options.cpu !== undefined && { cpu: options.cpu }),
     };
   }
 
-  /** Writes a leaf at `level` (3: 4 KiB, 2: 2 MiB, 1: 1 GiB); tables on the way are made with `parents`. */
+  /** Writes a leaf at `level` (of 4 KiB pages 3: 4 KiB, 2: 2 MiB, 1: 1 GiB); tables on the way are made with `parents`. */
   map(address: bigint, physical: bigint, attributes: bigint, level = 3, parents = 0n): this {
     const kind = level === 3 ? Bit.Valid | Bit.TableOrPage : Bit.Valid;
     return this.set(this.entryAddress(address, level, parents), physical | attributes | kind);
@@ -108,15 +120,22 @@ export class HandmadeTables {
     const txsz = isUpper ? this.#t1sz : this.#t0sz;
     const untagged = address & ((1n << BigInt(64 - txsz)) - 1n);
     let table = isUpper ? this.registers.ttbr1 : this.registers.ttbr0;
-    for (let at = 4 - Math.ceil((64 - txsz - 12) / 9); at < level; at++) {
-      const place = entryAt(table, untagged, at);
+    const indexBits = this.#pageShift - 3;
+    for (let at = 4 - Math.ceil((64 - txsz - this.#pageShift) / indexBits); at < level; at++) {
+      const place = this.#entryAt(table, untagged, at);
       if (this.get(place) === 0n) {
         this.set(place, this.#next | Bit.Valid | Bit.TableOrPage | parents);
-        this.#next += 0x1000n;
+        this.#next += 1n << BigInt(this.#pageShift);
       }
       table = this.get(place) & 0x0000_ffff_ffff_f000n;
     }
-    return entryAt(table, untagged, level);
+    return this.#entryAt(table, untagged, level);
+  }
+
+  #entryAt(table: bigint, address: bigint, level: number): bigint {
+    const indexBits = this.#pageShift - 3;
+    const index = address >> BigInt(this.#pageShift + indexBits * (3 - level));
+    return table + (index & ((1n << BigInt(indexBits)) - 1n)) * 8n;
   }
 
   get(place: bigint): bigint {
@@ -131,8 +150,4 @@ export class HandmadeTables {
     }
     return this;
   }
-}
-
-function entryAt(table: bigint, address: bigint, level: number): bigint {
-  return table + ((address >> BigInt(12 + 9 * (3 - level))) & 511n) * 8n;
 }

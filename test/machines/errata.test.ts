@@ -38,6 +38,10 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     const { memory, registers } = new HandmadeTables().map(0n, 0n, WRITE_BACK, 0);
     return captureOf(memory, registers);
   },
+  'level-1-block-accepted': () => {
+    const { memory, registers } = new HandmadeTables({ pageShift: 14 }).map(0n, 0n, WRITE_BACK, 1);
+    return captureOf(memory, registers);
+  },
   'hierarchical-disable-without-hpds': () => {
     const image = new HandmadeTables({ cpu: 'cortex-a72', outputBits: 44, tcr: Tcr.HPD0 });
     const { memory, registers } = image.map(0x5000n, 0x5000n, WRITE_BACK, 3, Bit.ReadOnlyTable);

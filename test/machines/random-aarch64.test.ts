@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Machine } from '../../harness/machine.ts';
 import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
 import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
+import { regimeHasUser } from '../../src/aarch64/walk-regime.ts';
 import { Access, AccessList, Privilege } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
@@ -15,8 +16,10 @@ import {
   randomFrom,
   randomTables,
   seeds,
-  TABLE_FRAMES,
+  type TableShape,
+  tableShape,
 } from '../walker/random-tables.ts';
+import { Hcr } from './aarch64-tables.ts';
 import { compareWithWalker } from './walker-comparison.ts';
 
 const ODDS: BitOdds = {
@@ -26,44 +29,79 @@ const ODDS: BitOdds = {
 const ADDRESSES = 150;
 const RUNS = 60;
 
-/** Bits of TCR that a machine has: TBI, HPD, and of QEMU HA, HD and E0PD. */
-const QEMU_BITS = { 1: [37, 38, 39, 40, 41, 42], rare: [55, 56], 2: [20, 21, 22, 24] } as const;
-const UNICORN_BITS = { 1: [37, 38, 41, 42], rare: [], 2: [20, 24] } as const;
+/** Bits of TCR that a machine has: TBI, HPD, and of QEMU HA, HD and E0PD; by regimes with two halves and one. */
+const QEMU_BITS = { two: [37, 38, 39, 40, 41, 42], rare: [55, 56], one: [20, 21, 22, 24] } as const;
+const UNICORN_BITS = { two: [37, 38, 41, 42], rare: [], one: [20, 24] } as const;
 type Bits = typeof QEMU_BITS | typeof UNICORN_BITS;
 
+interface Regime {
+  readonly name: string;
+  readonly exceptionLevel: 1 | 2 | 3;
+  readonly hcrEl2: bigint;
+}
+const EL1_AND_0: Regime = { name: 'EL1&0', exceptionLevel: 1, hcrEl2: 0n };
+const EL2: Regime = { name: 'EL2', exceptionLevel: 2, hcrEl2: 0n };
+const EL3: Regime = { name: 'EL3', exceptionLevel: 3, hcrEl2: 0n };
+const EL2_AND_0: Regime = { name: 'EL2&0', exceptionLevel: 2, hcrEl2: Hcr.E2H | Hcr.TGE };
+
+/** log2 of the size of a page. */
+type PageShift = 12 | 14 | 16;
+const TG0 = { 12: 0n, 14: 2n, 16: 1n } as const;
+const TG1 = { 12: 2n, 14: 1n, 16: 3n } as const;
+
 describe.each([
-  { provider: qemuAArch64, bits: QEMU_BITS },
-  { provider: unicornAArch64, bits: UNICORN_BITS },
-])('on random tables under random registers the walker and $provider.name', ({ provider, bits }) => {
+  {
+    provider: qemuAArch64,
+    bits: QEMU_BITS,
+    cases: [EL1_AND_0, EL2, EL3, EL2_AND_0].flatMap((regime) =>
+      ([12, 14, 16] as const).map((pageShift) => [regime.name, pageShift, regime] as const),
+    ),
+  },
+  {
+    provider: unicornAArch64,
+    bits: UNICORN_BITS,
+    cases: [EL1_AND_0, EL2].map((regime) => [regime.name, 12, regime] as const),
+  },
+])('on random tables under random registers the walker and $provider.name', ({ provider, bits, cases }) => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await provider.open();
   });
   afterAll(() => machine.close());
 
-  test.each([1, 2] as const)('say the same of every access at EL%i', async (exceptionLevel) => {
-    let compared = 0;
-    await fc.assert(
-      fc.asyncProperty(seeds, async (seed) => {
-        const random = randomFrom(seed);
-        const registers = randomRegisters(random, exceptionLevel, bits);
-        const image = { registers, memory: randomTables(random, ODDS) };
-        const accesses = randomAccesses(random, registers);
-        compared += await compareWithWalker(machine, image, accesses, `tcr ${hex(registers.tcr)}`);
-      }),
-      { numRuns: RUNS },
-    );
-    // Tables that lead out of memory answer nothing; most of the others must have.
-    expect(compared).toBeGreaterThan(RUNS * ADDRESSES);
-  });
+  test.each(cases)(
+    'say the same of every access in %s with pages of 2^%i bytes',
+    async (_, pageShift, regime) => {
+      let compared = 0;
+      await fc.assert(
+        fc.asyncProperty(seeds, async (seed) => {
+          const random = randomFrom(seed);
+          const shape = tableShape(pageShift);
+          const registers = randomRegisters(random, regime, shape, bits);
+          const image = { registers, memory: randomTables(random, ODDS, shape) };
+          const accesses = randomAccesses(random, registers, shape);
+          compared += await compareWithWalker(machine, image, accesses, `tcr ${hex(registers.tcr)}`);
+        }),
+        { numRuns: RUNS },
+      );
+      // Tables that lead out of memory answer nothing; most of the others must have.
+      expect(compared).toBeGreaterThan(RUNS * ADDRESSES);
+    },
+  );
 });
 
-function randomAccesses(random: Random, { exceptionLevel, tcr }: AArch64Registers): AccessList {
-  const privileges = exceptionLevel === 1 ? [Privilege.Supervisor, Privilege.User] : [Privilege.Supervisor];
+function randomAccesses(random: Random, registers: AArch64Registers, shape: TableShape): AccessList {
+  const hasUser = regimeHasUser(registers);
+  const privileges = hasUser ? [Privilege.Supervisor, Privilege.User] : [Privilege.Supervisor];
   const perAddress = 3 * privileges.length;
   const accesses = new AccessList(ADDRESSES * perAddress);
-  const bits = (upper: boolean) => 64 - Number((tcr >> (upper ? 16n : 0n)) & 0x3fn);
-  const addresses = randomAddresses(random, () => exceptionLevel === 1 && chance(random, 50), bits);
+  const bits = (upper: boolean) => 64 - Number((registers.tcr >> (upper ? 16n : 0n)) & 0x3fn);
+  const addresses = randomAddresses(
+    random,
+    () => hasUser && chance(random, 50),
+    bits,
+    () => shape,
+  );
   let index = 0;
   while (index < accesses.length) {
     const address = addresses.next().value;
@@ -81,27 +119,35 @@ function randomAccesses(random: Random, { exceptionLevel, tcr }: AArch64Register
  * Sizes, EPD, TBI, HPD, HA, HD, E0PD, IPS and WXN. Not TBID: after a data access to a tagged address QEMU also
  * fetches from it, because both use one TLB entry (see the machine's limits).
  */
-function randomRegisters(random: Random, exceptionLevel: 1 | 2, bits: Bits): AArch64Registers {
+function randomRegisters(
+  random: Random,
+  { exceptionLevel, hcrEl2 }: Regime,
+  { pageShift, tableFrames }: TableShape,
+  bits: Bits,
+): AArch64Registers {
   const flag = (percent: number, position: number) => (chance(random, percent) ? 1n << BigInt(position) : 0n);
-  const size = () => BigInt(16 + (random() % 20));
+  // An address space that begins at level 3 has no room for the stub.
+  const size = () => BigInt(16 + (random() % (pageShift === 16 ? 18 : 20)));
   const outputSize = BigInt(chance(random, 70) ? 5 : random() % 6);
-  let tcr = size();
-  if (exceptionLevel === 1) {
-    tcr |= (size() << 16n) | (2n << 30n) | (outputSize << 32n) | flag(5, 7) | flag(5, 23);
+  const hasHalves = exceptionLevel === 1 || hcrEl2 !== 0n;
+  let tcr = size() | (TG0[pageShift as PageShift] << 14n);
+  if (hasHalves) {
+    tcr |=
+      (size() << 16n) | (TG1[pageShift as PageShift] << 30n) | (outputSize << 32n) | flag(5, 7) | flag(5, 23);
     for (const position of bits.rare) tcr |= flag(5, position);
   } else {
     tcr |= (1n << 31n) | (1n << 23n) | (outputSize << 16n);
   }
-  for (const position of bits[exceptionLevel]) tcr |= flag(30, position);
-  const root = () => (BigInt(oneOf(random, TABLE_FRAMES)) << 12n) | flag(30, 50);
+  for (const position of hasHalves ? bits.two : bits.one) tcr |= flag(30, position);
+  const root = () => (BigInt(oneOf(random, tableFrames)) << 12n) | flag(30, 50);
   return {
     architecture: 'aarch64',
     exceptionLevel,
     ttbr0: root(),
-    ttbr1: exceptionLevel === 1 ? root() : 0n,
+    ttbr1: hasHalves ? root() : 0n,
     tcr,
     mair: 0xff_bb_44_f4_0c_08_04_00n,
     sctlr: 0x30d0_198dn | flag(20, 19),
-    hcrEl2: 0n,
+    hcrEl2,
   };
 }

@@ -2,6 +2,7 @@ import { read, Tcr } from '../../../guest-stubs/aarch64/control-registers.ts';
 import { GRANULE_4K } from '../../../guest-stubs/aarch64/granule.ts';
 import { neededGranules } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
+import { regimeOf } from '../../../src/aarch64/walk-regime.ts';
 import { hex } from '../../../src/addresses.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
 
@@ -39,6 +40,12 @@ export function checkFeatures(registers: AArch64Registers): void {
   const { tcr, exceptionLevel } = registers;
   if (exceptionLevel === 3) throw new RangeError('EL3 is not supported yet');
   const features = cpuFeaturesOf(registers);
+  if (exceptionLevel === 2 && regimeOf(registers, features).ranges.length === 2) {
+    throw new RangeError(`HCR_EL2 ${hex(registers.hcrEl2)}: EL2 with E2H is not supported yet`);
+  }
+  if (registers.scrEl3 !== undefined && (registers.scrEl3 & 1n) === 0n) {
+    throw new RangeError(`SCR_EL3 ${hex(registers.scrEl3)}: Secure state (NS = 0) is not supported yet`);
+  }
   const isSet = (fields: readonly ReturnType<typeof bit>[]) => fields.some((field) => read(tcr, field) === 1);
   const lacking = (feature: string) =>
     new RangeError(`TCR_EL${exceptionLevel} ${hex(tcr)} uses ${feature}, which Unicorn does not have`);
