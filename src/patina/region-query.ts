@@ -20,8 +20,21 @@ export class RegionQuery {
   #seen: Seen = NOTHING;
   #attributes: MemoryAttributeBits = 0;
 
+  /** Bits of a last-level entry that decide what it says, P among them. */
+  readonly #decidingLow: number = 0;
+  readonly #decidingHigh: number = 0;
+  /** The page decoded last: its deciding bits, what the entries above it had in common, and what came of it. */
+  #decodedLow = 0;
+  #decodedHigh = 0;
+  #decodedCommon = 0;
+  #decodedAny = 0;
+  #decoded: MemoryAttributeBits = NO_ENTRY;
+
   constructor(context: TableContext) {
+    const { present, attributesLow, attributesHigh } = context.format;
     this.#context = context;
+    this.#decidingLow = present | attributesLow;
+    this.#decidingHigh = attributesHigh | 0;
     this.#walk = new PageWalk(walkedTables(context));
   }
 
@@ -47,14 +60,34 @@ export class RegionQuery {
    * last-level entry.
    */
   queryPage(upper: number, lower: number): MemoryAttributeBits {
-    const { format } = this.#context;
     const walk = this.#walk;
     const at = walk.find(upper, lower);
     if (at < 0) return NO_ENTRY;
     const low = walk.words[at] as number;
+    const high = walk.words[at + 1] as number;
+    if (
+      (low & this.#decidingLow) === this.#decodedLow &&
+      (high & this.#decidingHigh) === this.#decodedHigh &&
+      walk.commonLow === this.#decodedCommon &&
+      walk.anyHigh === this.#decodedAny
+    ) {
+      return this.#decoded;
+    }
+    return this.#decodePage(low, high);
+  }
+
+  /** Decodes a last-level entry, and keeps the result with all that it follows from. */
+  #decodePage(low: number, high: number): MemoryAttributeBits {
+    const { format } = this.#context;
     if ((low & format.present) === 0) return NO_ENTRY;
-    const inherited = format.tableRestrictions(walk.commonLow, walk.anyHigh);
-    return format.leafAttributes(low, walk.words[at + 1] as number, inherited) & ~PRIVATE_ATTRIBUTES;
+    const { commonLow, anyHigh } = this.#walk;
+    const inherited = format.tableRestrictions(commonLow, anyHigh);
+    this.#decoded = format.leafAttributes(low, high, inherited) & ~PRIVATE_ATTRIBUTES;
+    this.#decodedLow = low & this.#decidingLow;
+    this.#decodedHigh = high & this.#decidingHigh;
+    this.#decodedCommon = commonLow;
+    this.#decodedAny = anyHigh;
+    return this.#decoded;
   }
 
   #queryTable(
