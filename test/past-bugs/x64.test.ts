@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Machine } from '../../harness/machine.ts';
 import { unicornX64 } from '../../harness/machines/unicorn/unicorn-x64.ts';
 import { qemuX64 } from '../../qemu/qemu-x64.ts';
+import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import { Known, x64Vector } from '../../src/outcome-list.ts';
+import type { X64Registers } from '../../src/registers.ts';
+import { createWalker } from '../../src/walker.ts';
 import { MappedPageTable } from '../../src/x64/mapper/mapped-page-table.ts';
 import { Page } from '../../src/x64/mapper/page.ts';
 import { Size2MiB, Size4KiB } from '../../src/x64/mapper/page-size.ts';
@@ -18,6 +21,8 @@ const HUGE_FRAME = 0x12_3440_0000n;
 /** In a leaf of 2 MiB and 1 GiB, and in one of 4 KiB, where large leaves have PS (SDM Vol. 3A tables 4-17, 4-20). */
 const PAT_OF_LARGE_PAGE = 1n << 12n;
 const PAT_OF_PAGE = 1n << 7n;
+const PS = 1n << 7n;
+const D = 1n << 6n;
 
 /** A bug that an MMU library really had: what it meant, and what it wrote or read instead. */
 interface PastBug {
@@ -120,6 +125,21 @@ describe.each([qemuX64, unicornX64])('bugs of the past, put to $name', (provider
     expect(await answersTo(rows)).not.toEqual(rows.map(asExpected));
   });
 
+  test('a split drops the dirty bit', async () => {
+    const image = new HandmadeTables().map(HUGE_PAGE, HUGE_FRAME, P | W | U, 2);
+    await machine.load(image);
+    await expectOutcomes(machine, image, [lands('ws', HUGE_PAGE + 0x5000n, HUGE_FRAME + 0x5000n)]);
+    const after = await machine.readBack();
+    const written = Number((HUGE_FRAME + 0x5000n) >> 12n);
+    const flags = (after.readEntry(image.entryAddress(HUGE_PAGE, 2)) ?? 0n) & 0xfffn & ~PS;
+    expect(dirtyFrames(after, image.registers).has(written)).toBe(true);
+
+    const right = splitPage(flags);
+    expect(dirtyFrames(right.memory, right.registers).has(written)).toBe(true);
+    const wrong = splitPage(flags & ~D);
+    expect(dirtyFrames(wrong.memory, wrong.registers).has(written)).toBe(false);
+  });
+
   /** What becomes of each access, as {@link asExpected} says it. */
   async function answersTo(rows: readonly Row[]): Promise<string[]> {
     const { outcomes } = await probe(machine, rows);
@@ -130,6 +150,18 @@ describe.each([qemuX64, unicornX64])('bugs of the past, put to $name', (provider
     });
   }
 });
+
+/** The frames that a pager would have to write back: those behind leaves with D. */
+function dirtyFrames(memory: PhysicalMemory, registers: X64Registers): Set<number> {
+  const leaves = createWalker(memory, registers).leaves();
+  const frames = new Set<number>();
+  for (let leaf = 0; leaf < leaves.length; leaf++) {
+    if (((memory.readEntry(leaves.entryAddress[leaf] as number) ?? 0n) & D) === 0n) continue;
+    const first = leaves.frame[leaf] as number;
+    for (let frame = first; frame < first + (leaves.pageCount[leaf] as number); frame++) frames.add(frame);
+  }
+  return frames;
+}
 
 function asExpected({ expected }: Row): string {
   return 'physical' in expected ? `lands at ${expected.physical}` : `exception ${x64Vector(expected.fault)}`;
