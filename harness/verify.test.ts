@@ -148,7 +148,7 @@ describe('verification of tables against a machine', () => {
     expect(ran).toMatchObject({ name: 'fake-x64', version: '1.2.3', status: 'ran', mismatched: 0 });
     expect(ran?.agreed).toBe(ran?.probes);
     expect(ran?.probes).toBe(60);
-    expect(ran?.tables).toEqual({ accessed: 6, dirty: 2, findings: 0 });
+    expect(ran?.tables).toEqual({ accessed: 6, dirty: 2, findings: 0, listing: null });
     expect(machine.closed).toBeGreaterThan(0);
   });
 
