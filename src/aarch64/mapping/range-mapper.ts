@@ -171,6 +171,9 @@ export class RangeMapper {
       this.#unlink(frameOf(low, high), level + 1, page, guarded);
       return;
     }
+    // A live block that is unmapped may become a table of invalid entries only when it is invalid itself.
+    const live = guarded && this.#context.stale !== undefined;
+    if (live && !table && isValidLeaf(low, level)) this.#writeLeaf(words, at, level, page, frame, guarded);
     const child = table ? frameOf(low, high) : this.split(words, at, level, page, guarded);
     this.#mapTable(child, level + 1, page, stop, frame, guarded && table);
   }

@@ -99,6 +99,9 @@ export class RangeModifier {
     if (isTable(low, level)) {
       this.#modifyTable(frameOf(low, words[at + 1] as number), level + 1, page, stop, guarded);
     } else if (stop - page < pagesPerEntry(level)) {
+      // The check has found that the callback changes nothing here. The original splits the live block all the same.
+      const live = guarded && context.stale !== undefined;
+      if (live && context.atomic && isValidLeaf(low, level)) return;
       const child = this.#mapper.split(words, at, level, page, guarded);
       this.#modifyTable(child, level + 1, page, stop, false);
     } else {

@@ -102,7 +102,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     this.rootLevel = rootLevel;
     this.#pages = pagesPerEntry(rootLevel) * ENTRIES;
     const tables = new TableMemory(options.memory);
-    const release = new TableRelease(options.allocator, !atomic);
+    const release = new TableRelease(options.allocator, tables, !atomic);
     const frames = new FrameSource(release, tables);
     this.#context = {
       tables,

@@ -1,19 +1,23 @@
-import { type Address, addressOfPage } from '../../addresses.ts';
+import { type Address, addressOfPage, WORDS_PER_FRAME } from '../../addresses.ts';
 import type { PageAllocator } from '../../memory/page-allocator.ts';
+import type { TableMemory } from '../../memory/table-memory.ts';
 
 /**
  * The allocator of a table tree with a way back for every frame: where the user's allocator takes none back, frames
- * are kept for the next table. Frames of unlinked tables go back when the operation has succeeded, or at once.
+ * are kept for the next table. Frames of unlinked tables go back, as zeros, when the operation has succeeded, or at
+ * once.
  */
 export class TableRelease implements PageAllocator {
   readonly #allocator: PageAllocator;
+  readonly #tables: TableMemory;
   readonly #kept: Address[] = [];
   readonly #unlinked: number[] = [];
   /** Whether unlinked tables go back at once. */
   readonly #immediate: boolean;
 
-  constructor(allocator: PageAllocator, immediate: boolean) {
+  constructor(allocator: PageAllocator, tables: TableMemory, immediate: boolean) {
     this.#allocator = allocator;
+    this.#tables = tables;
     this.#immediate = immediate;
   }
 
@@ -28,19 +32,25 @@ export class TableRelease implements PageAllocator {
 
   /** A table was unlinked from the tree; its content stays until the operation ends. */
   unlinked(frame: number): void {
-    if (this.#immediate) this.releasePage(addressOfPage(frame));
+    if (this.#immediate) this.#release(frame);
     else this.#unlinked.push(frame);
   }
 
   /** The operation has succeeded. */
   commit(): void {
     if (this.#unlinked.length === 0) return;
-    for (const frame of this.#unlinked) this.releasePage(addressOfPage(frame));
+    for (const frame of this.#unlinked) this.#release(frame);
     this.#unlinked.length = 0;
   }
 
   /** The operation has failed: unlinked tables are linked again. */
   rollback(): void {
     this.#unlinked.length = 0;
+  }
+
+  #release(frame: number): void {
+    const start = this.#tables.locate(frame);
+    this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
+    this.releasePage(addressOfPage(frame));
   }
 }

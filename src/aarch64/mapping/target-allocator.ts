@@ -18,6 +18,7 @@ export class TargetAllocator implements PageAllocator {
   #used = 0;
   /** Indices of returned frames as a binary heap, the lowest first. */
   readonly #free: number[] = [];
+  readonly #isFree = new Set<number>();
 
   /**
    * @param base physical address of the block on the target, a multiple of 4096 below 2^48
@@ -33,7 +34,10 @@ export class TargetAllocator implements PageAllocator {
 
   allocatePage(): number {
     const free = this.#takeFree();
-    if (free !== undefined) return this.#base + free * FRAME_SIZE;
+    if (free !== undefined) {
+      this.#isFree.delete(free);
+      return this.#base + free * FRAME_SIZE;
+    }
     if (this.#used === this.#backed) this.#grow();
     return this.#base + this.#used++ * FRAME_SIZE;
   }
@@ -41,10 +45,10 @@ export class TargetAllocator implements PageAllocator {
   /** @throws RangeError for an address that is not a frame of the block in use */
   releasePage(address: Address): void {
     const index = (Number(address) - this.#base) / FRAME_SIZE;
-    if (!Number.isInteger(index) || index < 0 || index >= this.#used || this.#free.includes(index)) {
+    if (!Number.isInteger(index) || index < 0 || index >= this.#used || this.#isFree.has(index)) {
       throw new RangeError(`${hex(address)} is not a frame that this allocator has handed out`);
     }
-    this.#words(index).fill(0);
+    this.#isFree.add(index);
     this.#giveFree(index);
   }
 
@@ -55,6 +59,7 @@ export class TargetAllocator implements PageAllocator {
   asBytes(): Uint8Array {
     const bytes = new Uint8Array(this.#used * FRAME_SIZE);
     for (let index = 0; index < this.#used; index++) {
+      if (this.#isFree.has(index)) continue;
       const words = this.#words(index);
       const view = new DataView(bytes.buffer, index * FRAME_SIZE, FRAME_SIZE);
       for (let word = 0; word < WORDS_PER_FRAME; word++) {
