@@ -14,14 +14,31 @@ export const HIERARCHICAL_DISABLE: Omit<Erratum, 'machine'> = {
   description:
     'TCR_ELx.HPDn takes effect on CPU models without FEAT_HPDS, where the bit is RES0 (Arm ARM D19.2.147)',
   test: TEST,
-  explains: ({ address, predicted, observed, registers, explain }) =>
-    registers.architecture === 'aarch64' &&
-    !cpuFeaturesOf(registers).hierarchicalDisable &&
-    hasHierarchicalDisable(registers, address) &&
-    (predicted.fault === 0 || isPermissionFault(predicted)) &&
-    (observed.fault === 0 || isPermissionFault(observed)) &&
-    explain().some(({ kind, forbids }) => kind === 'table' && forbids.length > 0),
+  explains: (probe) =>
+    probe.registers.architecture === 'aarch64' &&
+    !cpuFeaturesOf(probe.registers).hierarchicalDisable &&
+    hasHierarchicalDisable(probe.registers, probe.address) &&
+    isOtherPermission(probe, probe.registers),
 };
+
+/** Whether prediction and observation differ in the permission alone, below a table that takes some away. */
+function isOtherPermission(
+  { address, predicted, observed, explain }: DeviatingProbe,
+  registers: AArch64Registers,
+): boolean {
+  if ((predicted.fault === 0) === (observed.fault === 0)) return false;
+  if (!isPermissionFault(predicted.fault === 0 ? observed : predicted)) return false;
+  const steps = explain();
+  const leaf = steps.at(-1);
+  if (
+    leaf?.next === undefined ||
+    !steps.some(({ kind, forbids }) => kind === 'table' && forbids.length > 0)
+  ) {
+    return false;
+  }
+  const offset = address & (leafBytes(registers, address, leaf.level) - 1n);
+  return observed.fault !== 0 || BigInt(observed.physicalAddress) === leaf.next + offset;
+}
 
 /** Known deviations of QEMU's AArch64 TCG in what it makes of tables and TCR. */
 export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [
@@ -69,9 +86,14 @@ function isOutcomeOfReservedBlock(probe: DeviatingProbe, level: 0 | 1): boolean 
   if (observed.fault !== 0) {
     return LEVEL_0_BLOCK_FAULTS.includes((observed.fault & STATUS_MASK) - level);
   }
-  const pageShift = pageShiftOf(registers, address);
-  const size = 1n << BigInt(pageShift + (3 - level) * (pageShift - 3));
+  const size = leafBytes(registers, address, level);
   return BigInt(observed.physicalAddress) === (entry & OUTPUT_ADDRESS & -size) + (address & (size - 1n));
+}
+
+/** Bytes that a leaf at a level maps. */
+function leafBytes(registers: AArch64Registers, address: bigint, level: number): bigint {
+  const pageShift = pageShiftOf(registers, address);
+  return 1n << BigInt(pageShift + (3 - level) * (pageShift - 3));
 }
 
 /** log2 of the size of a page in the range of an address; 0 where it is reserved. */

@@ -1,4 +1,5 @@
 import { neededPhysicalAddressBits } from '../guest-stubs/aarch64/stub-plan.ts';
+import { Known } from '../src/outcome-list.ts';
 import type { DeviatingProbe, Erratum } from './errata.ts';
 import {
   HIERARCHICAL_DISABLE,
@@ -15,6 +16,11 @@ const AARCH64 = { machine: 'unicorn-aarch64', test: TEST, ...VERSIONS } as const
 
 /** Bits 47:12 of an AArch64 descriptor. */
 const OUTPUT_ADDRESS = 0x0000_ffff_ffff_f000n;
+/** Of a descriptor above the last level: it leads to a table. */
+const TABLE = 0b10n;
+const LAST_LEVEL = 3;
+/** ESR.xFSC of access flag and permission faults, without their level. */
+const LEAF_FAULTS = [0b00_1000, 0b00_1100];
 
 /** Known deviations of Unicorn. */
 export const UNICORN_ERRATA: readonly Erratum[] = [
@@ -40,13 +46,22 @@ function isAddressSizeFault(fault: number): boolean {
   return fault !== 0 && (fault & STATUS_MASK) <= 3;
 }
 
-/** The walk goes on beyond the size, to another fault or to a physical address that is too large. */
-function ignoresAddressSize({ predicted, observed, registers }: DeviatingProbe): boolean {
-  return (
-    registers.architecture === 'aarch64' &&
-    isAddressSizeFault(predicted.fault) &&
-    (observed.fault !== 0 || observed.physicalAddress >= 2 ** neededPhysicalAddressBits(registers))
-  );
+/**
+ * A leaf beyond the size: its address is used, or the leaf is refused for what it forbids. A table beyond the size: the
+ * walk goes on there, to a fault or to a physical address that is too large.
+ */
+function ignoresAddressSize({ address, predicted, observed, registers, explain }: DeviatingProbe): boolean {
+  if (registers.architecture !== 'aarch64' || !isAddressSizeFault(predicted.fault)) return false;
+  const { level, entry = 0n } = explain().at(-1) ?? {};
+  if (level === undefined || (level < LAST_LEVEL && (entry & TABLE) !== 0n)) {
+    return observed.fault !== 0 || observed.physicalAddress >= 2 ** neededPhysicalAddressBits(registers);
+  }
+  if (observed.fault !== 0) {
+    const isKnown = (observed.known & Known.FaultStatus) !== 0;
+    return !isKnown || LEAF_FAULTS.includes((observed.fault & STATUS_MASK) - level);
+  }
+  const offset = address & ((1n << BigInt(12 + 9 * (LAST_LEVEL - level))) - 1n);
+  return BigInt(observed.physicalAddress) === ((entry & OUTPUT_ADDRESS) | offset);
 }
 
 function acceptsLevel0Block({ address, observed, explain }: DeviatingProbe): boolean {
