@@ -28,8 +28,9 @@ export {
   type TranslationRegime,
   VaRange,
 } from './regime.ts';
-export { RootTable, type TableOptions } from './root-table.ts';
+export { RootTable } from './root-table.ts';
 export { type MappingOptions, TableMapping } from './table-mapping.ts';
+export type { TableOptions } from './table-options.ts';
 export { TargetAllocator } from './target-allocator.ts';
 export {
   invalidatedAddress,

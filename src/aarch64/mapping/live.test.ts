@@ -90,6 +90,16 @@ describe('changes of tables in use are refused where they need break-before-make
     expect(snapshot(memory)).toEqual(before);
   });
 
+  test('a live block is not split where an update changes nothing, nor before it is unmapped', () => {
+    const live = liveEl1();
+    live.modifyRange(region(PAGE, PAGE), () => {});
+    expect(entries(live, region(0, BLOCK)).map(([, level]) => level)).toEqual([2]);
+    expect(maintenanceText(live.mapRange(region(0, BLOCK), 0, Empty, 1))).toBe(
+      'dsb ishst\ntlbi vaae1is, 0x0\ndsb ish\nisb',
+    );
+    expect(entries(live, region(0, BLOCK))).toEqual([]);
+  });
+
   test('out of use everything is allowed again', () => {
     map.markInactive();
     map.mapRange(region(PAGE, PAGE), 0x4000_5000, NORMAL);

@@ -1,8 +1,6 @@
 import { type Address, addressOfPage, FRAME_SIZE, hex, toBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
 import { FrameSource } from '../../memory/frame-source.ts';
-import type { PageAllocator } from '../../memory/page-allocator.ts';
-import type { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { TableMemory } from '../../memory/table-memory.ts';
 import { UndoJournal } from '../../memory/undo-journal.ts';
 import { DescriptorLow } from '../descriptor-bits.ts';
@@ -25,38 +23,14 @@ import { RangeModifier, type Update, updateFault } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
 import type { AttributeKindOf, AttributesOf, TranslationRegime, VaRangeOption } from './regime.ts';
 import { ENTRIES, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
+import type { TableOptions } from './table-options.ts';
 import { TableRelease } from './table-release.ts';
 import { NO_MAINTENANCE, type StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
+import { TranslatedRange } from './translated-range.ts';
 import { UpdatableCursor } from './updatable-cursor.ts';
-
-/** What every table tree is made from. */
-export interface TableOptions<R extends TranslationRegime> {
-  readonly regime: R;
-  /** Level of the root table, 0 to 3: the tables translate 48, 39, 30 or 21 address bits. */
-  readonly rootLevel: number;
-  /** Where the tables are. */
-  readonly memory: PhysicalMemory;
-  /** Where frames for tables come from, and go to. */
-  readonly allocator: PageAllocator;
-  /**
-   * Whether a failed call leaves tables and frames as they were (default). With `false` it leaves what the original
-   * leaves, and as there an unaligned output address is cut and attributes that the regime does not name are taken.
-   */
-  readonly atomic?: boolean;
-  /**
-   * Whether the engine sets and clears the contiguous bit (default). With `false` it is an attribute like any
-   * other, as in the original, which never sets it.
-   */
-  readonly contiguousHints?: boolean;
-  /** Physical address bits: output addresses beyond are refused; 48 where absent, which is also the most. */
-  readonly physicalAddressBits?: number;
-}
 
 /** Physical address bits without FEAT_LPA. */
 const MAX_ADDRESS_BITS = 48;
-/** Pages of the 64-bit address space. */
-const SPACE_PAGES = 2 ** 52;
-const UPPER_HALF = 2 ** 51;
 
 /**
  * A tree of stage 1 or stage 2 tables with the 4 KiB granule. It does not know whether the tables are in use:
@@ -72,8 +46,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   readonly #modifier: RangeModifier;
   readonly #liveCheck: LiveCheck;
   readonly #cursor: UpdatableCursor;
-  /** Pages that the tables translate. */
-  readonly #pages: number;
+  readonly #range: TranslatedRange;
   #changing = false;
   #broken = false;
   #template = new LeafTemplate(0, Constraints.None, false);
@@ -100,7 +73,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     this.regime = regime;
     this.vaRange = vaRange;
     this.rootLevel = rootLevel;
-    this.#pages = pagesPerEntry(rootLevel) * ENTRIES;
+    this.#range = new TranslatedRange(vaRange, pagesPerEntry(rootLevel) * ENTRIES);
     const tables = new TableMemory(options.memory);
     const release = new TableRelease(options.allocator, tables, !atomic);
     const frames = new FrameSource(release, tables);
@@ -111,7 +84,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       journal: new UndoJournal(),
       rootFrame: takeRoot(frames, atomic),
       rootLevel,
-      firstPage: vaRange === 'lower' ? 0 : SPACE_PAGES - this.#pages,
+      firstPage: this.#range.firstPage,
       atomic,
       managesContiguous: options.contiguousHints ?? true,
       hinted: false,
@@ -129,7 +102,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
 
   /** Bytes of virtual address space that the tables translate. */
   get size(): bigint {
-    return addressOfPage(this.#pages);
+    return addressOfPage(this.#range.pages);
   }
 
   /** Physical address of the root table. */
@@ -167,13 +140,11 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     const context = this.#context;
     const template = this.#templateFor(flags, constraints, exact);
     if (context.stale !== undefined) {
-      this.#checkRegion(region);
-      const { page, end } = this.#relative(region);
+      const { page, end } = this.#range.relative(region);
       this.#liveCheck.map(page, end, frame, template);
     }
     checkNoTable(flags);
-    this.#checkRegion(region);
-    const { page, end } = this.#relative(region);
+    const { page, end } = this.#range.relative(region);
     if (template.valid) this.#checkOutput(frame, end - page, template.exact);
     if (context.stale === undefined && end - page === 1 && this.#mapper.mapPage(page, frame, template)) {
       return NO_MAINTENANCE;
@@ -190,8 +161,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     region: MemoryRegion,
     update: (descriptor: UpdatableDescriptor<AttributeKindOf<R>>) => void,
   ): TlbMaintenance {
-    this.#checkRegion(region);
-    const { page, end } = this.#relative(region);
+    const { page, end } = this.#range.relative(region);
     const call = update as Update;
     return this.#change(() => {
       if (this.#context.stale !== undefined) this.#liveCheck.modify(page, end, this.#cursor, call);
@@ -205,8 +175,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
    * @throws PageTableError RegionBackwards, AddressRange; PteUpdateFault for whatever the callback throws
    */
   walkRange(region: MemoryRegion, visit: (descriptor: Descriptor<AttributeKindOf<R>>) => void): void {
-    this.#checkRegion(region);
-    const { page, end } = this.#relative(region);
+    const { page, end } = this.#range.relative(region);
     const kind = this.regime.attributeKind as AttributeKindOf<R>;
     const cursor = new DescriptorCursor(kind, this.#context.firstPage);
     try {
@@ -226,8 +195,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
    * @throws PageTableError RegionBackwards, AddressRange, TableOutsideMemory
    */
   breakRange(region: MemoryRegion): BrokenRange<R> {
-    this.#checkRegion(region);
-    const { page, end } = this.#relative(region);
+    const { page, end } = this.#range.relative(region);
     let entries: BrokenEntry[] = [];
     const maintenance = this.#change(() => {
       entries = breakLeaves(this.#context, page, end);
@@ -369,37 +337,6 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     this.#templateFlags = flags;
     this.#templateConstraints = constraints;
     return this.#template;
-  }
-
-  /** @throws PageTableError RegionBackwards, AddressRange */
-  #checkRegion({ startPage, endPage }: MemoryRegion): void {
-    if (endPage < startPage) {
-      const [start, end] = [addressOfPage(startPage), addressOfPage(endPage)];
-      throw new PageTableError('RegionBackwards', `the range ends at ${hex(end)}, before it starts`, {
-        start,
-        end,
-      });
-    }
-    if (this.vaRange === 'lower') {
-      if (startPage >= UPPER_HALF) throw this.#outside(startPage);
-      if (endPage > this.#pages) throw this.#outside(endPage);
-    } else if (startPage < this.#context.firstPage) throw this.#outside(startPage);
-  }
-
-  #outside(page: number): PageTableError {
-    const va = addressOfPage(page);
-    const first = addressOfPage(this.#context.firstPage);
-    const last = first + this.size - 1n;
-    return new PageTableError(
-      'AddressRange',
-      `${hex(va)} is not within ${hex(first)} to ${hex(last)}, which the tables translate`,
-      { va },
-    );
-  }
-
-  #relative({ startPage, endPage }: MemoryRegion): { page: number; end: number } {
-    const { firstPage } = this.#context;
-    return { page: startPage - firstPage, end: endPage - firstPage };
   }
 
   /** @throws PageTableError PhysAddrNotValid, UnalignedAddress */

@@ -6,7 +6,8 @@ import type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
 import type { MemoryRegion } from './memory-region.ts';
 import type { Processor } from './processor.ts';
 import type { AsidOption, AttributeKindOf, TranslationRegime, VaRangeOption } from './regime.ts';
-import { RootTable, type TableOptions } from './root-table.ts';
+import { RootTable } from './root-table.ts';
+import type { TableOptions } from './table-options.ts';
 import { deactivationMaintenance, StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
 
 export type MappingOptions<R extends TranslationRegime> = TableOptions<R> & VaRangeOption<R> & AsidOption<R>;

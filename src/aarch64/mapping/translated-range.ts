@@ -1,0 +1,52 @@
+import { addressOfPage, hex } from '../../addresses.ts';
+import { PageTableError } from '../../errors.ts';
+import type { MemoryRegion } from './memory-region.ts';
+
+/** Pages of the 64-bit address space, and of its lower half. */
+const SPACE_PAGES = 2 ** 52;
+const LOWER_PAGES = 2 ** 51;
+
+/** The virtual addresses that a table tree translates: from address 0 on, or up to the last address. */
+export class TranslatedRange {
+  /** Number of the first page. */
+  readonly firstPage: number;
+  readonly pages: number;
+  readonly #vaRange: 'lower' | 'upper';
+
+  constructor(vaRange: 'lower' | 'upper', pages: number) {
+    this.#vaRange = vaRange;
+    this.pages = pages;
+    this.firstPage = vaRange === 'lower' ? 0 : SPACE_PAGES - pages;
+  }
+
+  /**
+   * A region's first page and the one behind its last, relative to {@link firstPage}.
+   * @throws PageTableError RegionBackwards, AddressRange
+   */
+  relative({ startPage, endPage }: MemoryRegion): { page: number; end: number } {
+    const { firstPage } = this;
+    if (endPage < startPage) {
+      const [start, end] = [addressOfPage(startPage), addressOfPage(endPage)];
+      throw new PageTableError('RegionBackwards', `the range ends at ${hex(end)}, before it starts`, {
+        start,
+        end,
+      });
+    }
+    if (this.#vaRange === 'lower') {
+      if (startPage >= LOWER_PAGES) throw this.#outside(startPage);
+      if (endPage > this.pages) throw this.#outside(endPage);
+    } else if (startPage < firstPage) throw this.#outside(startPage);
+    return { page: startPage - firstPage, end: endPage - firstPage };
+  }
+
+  #outside(page: number): PageTableError {
+    const va = addressOfPage(page);
+    const first = addressOfPage(this.firstPage);
+    const last = first + addressOfPage(this.pages) - 1n;
+    return new PageTableError(
+      'AddressRange',
+      `${hex(va)} is not within ${hex(first)} to ${hex(last)}, which the tables translate`,
+      { va },
+    );
+  }
+}
