@@ -10,6 +10,7 @@ import { findCommand } from './commands.mjs';
 export const REQUIREMENTS = [
   { command: 'qemu-system-x86_64', package: 'qemu-system-x86', what: 'QEMU for x64' },
   { command: 'qemu-system-aarch64', package: 'qemu-system-arm', what: 'QEMU for AArch64' },
+  { command: 'as', package: 'binutils', what: 'GNU binutils for this machine' },
   {
     command: 'x86_64-linux-gnu-as',
     package: 'binutils-x86-64-linux-gnu',
