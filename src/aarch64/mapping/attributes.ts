@@ -153,6 +153,12 @@ function invalidFlags(bits: bigint, what: string): PageTableError {
   return new PageTableError('InvalidFlags', `the flag word ${hex(bits)} ${what}`, { bits });
 }
 
+/** One of descriptor bits 58:55. */
+function softwareFlag(index: number): number {
+  const lowest = DescriptorHigh.Software & -DescriptorHigh.Software;
+  return packHigh(lowest << index);
+}
+
 /** Attributes that every stage 1 regime has (Arm ARM D8.3.1). */
 const STAGE_1 = {
   Empty: 0,
@@ -179,10 +185,10 @@ const STAGE_1 = {
   GuardedPage: packHigh(DescriptorHigh.Guarded),
   DirtyBitModifier: packHigh(DescriptorHigh.DirtyBitModifier),
   ContiguousOrProtected: CONTIGUOUS,
-  SoftwareFlag0: 1 << 17,
-  SoftwareFlag1: 1 << 18,
-  SoftwareFlag2: 1 << 19,
-  SoftwareFlag3: 1 << 20,
+  SoftwareFlag0: softwareFlag(0),
+  SoftwareFlag1: softwareFlag(1),
+  SoftwareFlag2: softwareFlag(2),
+  SoftwareFlag3: softwareFlag(3),
   PxnTable: packHigh(DescriptorHigh.PrivilegedExecuteNeverTable),
   XnTable: packHigh(DescriptorHigh.UserExecuteNeverTable),
   ApTableNoEl0: packHigh(DescriptorHigh.NoUserTable),
@@ -269,10 +275,10 @@ export const Stage2Attributes = attributeSet(
     AccessFlag: DescriptorLow.AccessFlag,
     /** No execution: XN[1:0] = 0b10. */
     Xn: packHigh(DescriptorHigh.UserExecuteNever),
-    SoftwareFlag0: 1 << 17,
-    SoftwareFlag1: 1 << 18,
-    SoftwareFlag2: 1 << 19,
-    SoftwareFlag3: 1 << 20,
+    SoftwareFlag0: softwareFlag(0),
+    SoftwareFlag1: softwareFlag(1),
+    SoftwareFlag2: softwareFlag(2),
+    SoftwareFlag3: softwareFlag(3),
   },
   [
     {

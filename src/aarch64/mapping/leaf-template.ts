@@ -39,15 +39,15 @@ export class LeafTemplate {
     this.ignoredHigh = managed ? DescriptorHigh.Contiguous : 0;
   }
 
-  /** Low word of an entry at a level that maps to a frame, or that is invalid. */
+  /** Low word, signed, of an entry at a level that maps to a frame, or that is invalid. */
   lowFor(level: number, frame: number): number {
     const low = level === LAST_LEVEL ? this.pageLow : this.low;
-    return (this.valid ? low | addressLow(frame) : low) >>> 0;
+    return this.valid ? low | addressLow(frame) : low;
   }
 
-  /** Its high word. */
+  /** Its high word, signed. */
   highFor(frame: number): number {
-    return (this.valid ? this.high | addressHigh(frame) : this.high) >>> 0;
+    return this.valid ? this.high | addressHigh(frame) : this.high;
   }
 
   /** Whether a block, or an invalid entry, has these attributes and gives `page` the output `frame`. */

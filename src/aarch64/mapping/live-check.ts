@@ -1,6 +1,6 @@
 import { PageTableError } from '../../errors.ts';
 import { DescriptorHigh } from '../descriptor-bits.ts';
-import { LOW_MASK } from './attribute-words.ts';
+import { type AttributeKind, LOW_MASK } from './attribute-words.ts';
 import { RUN_ENTRIES } from './contiguous-hint.ts';
 import { DescriptorCursor } from './descriptor-cursor.ts';
 import type { LeafTemplate } from './leaf-template.ts';
@@ -26,19 +26,21 @@ interface RunChange {
 export class LiveCheck {
   readonly #context: MappingContext;
   readonly #rules: LiveRules;
+  readonly #kind: AttributeKind;
   readonly #run: RunChange = { first: -1, low: 0, high: 0 };
   #firstPage = 0;
   #end = 0;
 
-  constructor(context: MappingContext, rules: LiveRules) {
+  constructor(context: MappingContext, rules: LiveRules, kind: AttributeKind) {
     this.#context = context;
     this.#rules = rules;
+    this.#kind = kind;
   }
 
   /** Mapping the pages from `firstPage` up to `end` to the frames from `frame` on. */
   map(firstPage: number, end: number, frame: number, template: LeafTemplate): void {
     this.#begin(firstPage, end);
-    const cursor = new DescriptorCursor(0 as never, this.#context.firstPage);
+    const cursor = new DescriptorCursor(this.#kind, this.#context.firstPage);
     visitRange(this.#context, firstPage, end, cursor, () => {
       const { low, high, level, page, pageCount } = cursor;
       if (!isValidLeaf(low, level)) return;

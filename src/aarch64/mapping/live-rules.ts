@@ -1,7 +1,14 @@
+import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { highWordOf, LOW_MASK, lowWordOf } from './attribute-words.ts';
 import { knownBits } from './attributes.ts';
 import type { TranslationRegime } from './regime.ts';
 import { LAST_LEVEL, leafFrameOf } from './table-geometry.ts';
+
+/** Copies of imported constants, which V8 would read anew in every check. */
+const LAST: number = LAST_LEVEL;
+const FLAGS: number = LOW_MASK;
+const ADDRESS_LOW: number = DescriptorLow.Address | 0;
+const ADDRESS_HIGH: number = DescriptorHigh.Address;
 
 /**
  * Which changes of a valid leaf in use need no break-before-make (Arm ARM D8.16.1). Like the original it is stricter
@@ -25,13 +32,14 @@ export class LiveRules {
   /** Whether a valid leaf may become another one by a single store. */
   permits(level: number, low: number, high: number, newLow: number, newHigh: number): boolean {
     // Bit 16 is nT in a block and address in a page.
-    const mask = level < LAST_LEVEL ? -1 : LOW_MASK;
+    const mask = level < LAST ? -1 : FLAGS;
     return (
       (newLow & ~low & mask & this.#notSetLow) === 0 &&
       (low & ~newLow & mask & this.#notClearedLow) === 0 &&
       (newHigh & ~high & this.#notSetHigh) === 0 &&
       (high & ~newHigh & this.#notClearedHigh) === 0 &&
-      leafFrameOf(low, high, level) === leafFrameOf(newLow, newHigh, level)
+      ((((low ^ newLow) & ADDRESS_LOW) | ((high ^ newHigh) & ADDRESS_HIGH)) === 0 ||
+        leafFrameOf(low, high, level) === leafFrameOf(newLow, newHigh, level))
     );
   }
 }

@@ -1,4 +1,4 @@
-import { FRAME_SIZE } from '../../addresses.ts';
+import { FRAME_SIZE, WORDS_PER_FRAME } from '../../addresses.ts';
 import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { LOW_MASK, packHigh, packLow } from './attribute-words.ts';
 import { Constraints } from './constraints.ts';
@@ -23,6 +23,13 @@ import {
 } from './table-geometry.ts';
 import type { StaleTranslations } from './tlb-maintenance.ts';
 
+/** Copies of imported constants: V8 reads an imported binding anew in every iteration of a loop. */
+const STRIDE: number = WORDS;
+const PAGE_STEP: number = FRAME_SIZE;
+const TABLE_WORDS: number = WORDS_PER_FRAME;
+const TYPE: number = TYPE_MASK;
+const ADDRESS_HIGH: number = DescriptorHigh.Address;
+
 /**
  * Maps runs of pages to runs of frames: with blocks where a whole entry is covered and no table is there, splitting
  * blocks that are covered in part. `guarded` says of a table that it existed before the operation: only then do its
@@ -31,9 +38,25 @@ import type { StaleTranslations } from './tlb-maintenance.ts';
 export class RangeMapper {
   readonly #context: MappingContext;
   #template = new LeafTemplate(0, Constraints.None, false);
+  /** The memory around the root, whose frame numbers agree with the root's in bits 39:20. */
+  readonly #words: Uint32Array;
+  /** Bits 19:0 and 39:20 of its first frame number, and its tables. */
+  readonly #firstLow: number;
+  readonly #firstHigh: number;
+  readonly #nearTables: number;
+  readonly #rootStart: number;
+  readonly #rootLevel: number;
 
   constructor(context: MappingContext) {
     this.#context = context;
+    const { rootFrame, rootLevel, tables } = context;
+    const { words, firstFrame } = tables.around(rootFrame);
+    this.#words = words;
+    this.#firstLow = firstFrame % 2 ** 20;
+    this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
+    this.#nearTables = words.length / TABLE_WORDS;
+    this.#rootStart = (rootFrame - firstFrame) * TABLE_WORDS;
+    this.#rootLevel = rootLevel;
   }
 
   /** Maps the pages from `page` up to `end` to the frames from `frame` on. */
@@ -44,30 +67,39 @@ export class RangeMapper {
   }
 
   /**
-   * Maps one page of tables that are not in use, if its last-level table is there. Nothing can fail behind the single
-   * store, so it needs no journal.
+   * Maps one page of tables that are not in use, if all tables above it are there, in the same part of memory as the
+   * root. Nothing can fail behind the single store, so it needs no journal.
    * @returns whether it did
    */
   mapPage(page: number, frame: number, template: LeafTemplate): boolean {
-    const { tables, rootFrame, rootLevel, hinted } = this.#context;
-    // Bits 35:18 choose the entries of levels 0 and 1, bits 17:0 those of levels 2 and 3.
+    // Bits 35:18 choose the entries of levels 0 and 1, bits 17:0 those of levels 2 and 3: all in 32-bit integers.
     const upper = (page * 2 ** -18) & 0x3_ffff;
     const lower = page & 0x3_ffff;
-    let start = tables.locate(rootFrame);
-    for (let level = rootLevel; level < LAST_LEVEL; level++) {
-      const index = level === 2 ? lower >>> 9 : level === 1 ? upper & 511 : upper >>> 9;
-      const at = start + index * WORDS;
-      const words = tables.words;
-      const low = words[at] as number;
-      if ((low & TYPE_MASK) !== TYPE_MASK) return false;
-      start = tables.locate(frameOf(low, words[at + 1] as number));
-    }
-    const words = tables.words;
-    const at = start + (lower & 511) * WORDS;
-    if (hinted) breakRun(this.#context, words, at, LAST_LEVEL, false);
+    const rootLevel = this.#rootLevel;
+    let table = this.#rootStart;
+    if (rootLevel === 0) table = this.#tableAt(table + (upper >>> 9) * STRIDE);
+    if (rootLevel <= 1 && table >= 0) table = this.#tableAt(table + (upper & 511) * STRIDE);
+    if (rootLevel <= 2 && table >= 0) table = this.#tableAt(table + (lower >>> 9) * STRIDE);
+    if (table < 0) return false;
+    const words = this.#words;
+    const at = table + (lower & 511) * STRIDE;
+    if (this.#context.hinted) breakRun(this.#context, words, at, LAST_LEVEL, false);
     words[at] = template.lowFor(LAST_LEVEL, frame);
     words[at + 1] = template.highFor(frame);
     return true;
+  }
+
+  /** Where in {@link #words} the table is that the entry at `at` leads to; -1 if it leads to none, or elsewhere. */
+  #tableAt(at: number): number {
+    const words = this.#words;
+    const low = words[at] as number;
+    const distance = (low >>> 12) - this.#firstLow;
+    const isNear =
+      (low & TYPE) === TYPE &&
+      ((words[at + 1] as number) & ADDRESS_HIGH) === this.#firstHigh &&
+      distance >= 0 &&
+      distance < this.#nearTables;
+    return isNear ? distance * TABLE_WORDS : -1;
   }
 
   /** Maps pages of one entry that is not linked: `words` need not be in a table. */
@@ -252,7 +284,7 @@ export class RangeMapper {
       const high = template.highFor(frame + k);
       const oldLow = words[at] as number;
       const oldHigh = words[at + 1] as number;
-      if (low === oldLow && ((high ^ oldHigh) & ~template.ignoredHigh) === 0) continue;
+      if (low === (oldLow | 0) && ((high ^ oldHigh) & ~template.ignoredHigh) === 0) continue;
       if (isValidLeaf(oldLow, LAST_LEVEL)) stale.changed(page + k);
       else stale.written();
       words[at] = low;
@@ -300,10 +332,6 @@ function anyValid(words: Uint32Array, runAt: number): boolean {
   }
   return false;
 }
-
-/** Copies of imported constants: V8 reads an imported binding anew in every iteration of a loop. */
-const STRIDE: number = WORDS;
-const PAGE_STEP: number = FRAME_SIZE;
 
 /** Writes page descriptors for consecutive frames, or the same invalid descriptor everywhere. */
 function fillPages(

@@ -97,7 +97,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     this.#cursor = new UpdatableCursor(rules, firstPage);
     this.#mapper = new RangeMapper(this.#context);
     this.#modifier = new RangeModifier(this.#context, this.#mapper, this.#cursor);
-    this.#liveCheck = new LiveCheck(this.#context, live);
+    this.#liveCheck = new LiveCheck(this.#context, live, regime.attributeKind);
   }
 
   /** Bytes of virtual address space that the tables translate. */
