@@ -2,6 +2,7 @@ import { AARCH64_PAGING_WORKLOADS } from './engine/aarch64-paging.ts';
 import { BARE_WORKLOADS } from './engine/bare-walk.ts';
 import { PATINA_WORKLOADS } from './engine/patina.ts';
 import { X86_64_WORKLOADS } from './engine/x86-64.ts';
+import { type ProbingRate, probingRates, type WarmBatch } from './probing.ts';
 import { WALKER_WORKLOADS } from './walker.ts';
 import { measure, type Workload } from './workload.ts';
 
@@ -17,7 +18,8 @@ const WORKLOADS: readonly Workload[] = [
 const USAGE = `usage: npm run bench -- [--json] [--bigint] [--only ID]
   --json     an array of {id, ns, nativeNs, ratio} instead of a table
   --bigint   also with addresses given as bigints, and what that costs compared with numbers
-  --only ID  only workloads whose id begins so`;
+  --only ID  only workloads whose id begins so; 'probe' and longer: machines, with {id, perSecond, guestPerSecond, ratio}
+             or {id, microseconds} as JSON; they are not measured unless named`;
 
 /** A workload's times. */
 interface Measurement {
@@ -37,16 +39,17 @@ interface Options {
   readonly only: string;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));
 
 /** @returns the exit status: 0, 1 for a wrong result, or 2 for wrong arguments */
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const options = parse(args);
   if (options === undefined) {
     console.error(USAGE);
     return 2;
   }
   const { only, json, bigint } = options;
+  if (only.startsWith('probe')) return await benchProbing(only, json);
   const chosen = WORKLOADS.filter(({ id }) => id.startsWith(only));
   if (chosen.length === 0) {
     console.error(
@@ -64,6 +67,31 @@ function main(args: readonly string[]): number {
     console.error(error);
     return 1;
   }
+}
+
+/** @returns the exit status */
+async function benchProbing(only: string, json: boolean): Promise<number> {
+  const measured: (ProbingRate | WarmBatch)[] = [];
+  if (!json) console.log(row(['probes', 'M/s', 'guest M/s', 'ratio']));
+  try {
+    for await (const result of probingRates(only)) {
+      measured.push(result);
+      if (!json) console.log(row(probingColumns(result)));
+    }
+  } catch (error) {
+    console.error(error);
+    return 1;
+  }
+  if (json) console.log(JSON.stringify(measured));
+  if (measured.length > 0) return 0;
+  console.error(`no machine is here for ${only}`);
+  return 2;
+}
+
+function probingColumns(result: ProbingRate | WarmBatch): string[] {
+  if ('microseconds' in result) return [result.id, `${result.microseconds.toFixed(0)} µs`];
+  const { id, perSecond, guestPerSecond, ratio } = result;
+  return [id, ...[perSecond / 1e6, guestPerSecond / 1e6].map(significant), ratio.toFixed(2)];
 }
 
 function parse(args: readonly string[]): Options | undefined {
@@ -137,7 +165,7 @@ function columns({ id, ns, nativeNs, ratio }: Measurement): string[] {
 }
 
 function row([id, ...values]: readonly string[]): string {
-  return [(id ?? '').padEnd(42), ...values.map((value) => value.padStart(10))].join(' ');
+  return [(id ?? '').padEnd(52), ...values.map((value) => value.padStart(10))].join(' ');
 }
 
 function significant(value: number): string {
