@@ -47,7 +47,7 @@ export class X64Probing {
     this.#accesses = probes.accesses;
     this.#expected = probes.expectedFrames;
     this.#outcomes = new OutcomeList(probes.accesses.length);
-    this.#landings = new Float64Array(BATCH_LIMIT);
+    this.#landings = new Float64Array(Math.min(BATCH_LIMIT, probes.accesses.length));
   }
 
   async run(): Promise<Observations> {
