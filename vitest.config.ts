@@ -13,6 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ['{src,harness,qemu,guest-stubs,bench,test}/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
