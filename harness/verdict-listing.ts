@@ -26,13 +26,12 @@ export function compareListing(
   memory: PhysicalMemory,
   listed: ListedLeaves,
 ): ListingComparison {
-  const places = new Map<number, number>();
-  for (let at = 0; at < listed.length; at++) places.set(listed.pageNumber[at] as number, at);
+  const placeOf = placesIn(listed);
   const findings: TableFinding[] = [];
   let compared = 0;
   for (let leaf = 0; leaf < leaves.length; leaf++) {
     const page = leaves.pageNumber[leaf] as number;
-    const at = places.get(page);
+    const at = placeOf(page);
     if (at === undefined) continue;
     compared++;
     const expected = bitsOfEntry(memory, leaves.entryAddress[leaf] as number);
@@ -48,6 +47,19 @@ export function compareListing(
     }
   }
   return { compared, notListed: leaves.length - compared, findings };
+}
+
+/** Finds pages in a list; quickly where they are asked for in the order in which they are listed. */
+function placesIn({ length, pageNumber }: ListedLeaves): (page: number) => number | undefined {
+  let places: Map<number, number> | undefined;
+  let next = 0;
+  return (page) => {
+    if (pageNumber[next] === page && next < length) return next++;
+    places ??= new Map(Array.from({ length }, (_, at) => [pageNumber[at] as number, at]));
+    const at = places.get(page);
+    if (at !== undefined) next = at + 1;
+    return at;
+  };
 }
 
 function bitsOfEntry(memory: PhysicalMemory, address: number): number {
