@@ -1,6 +1,6 @@
 import { cpuFeaturesOf } from '../src/aarch64/walk-cpu.ts';
 import { regimeOf } from '../src/aarch64/walk-regime.ts';
-import { Known } from '../src/outcome-list.ts';
+import { HPFAR_NONE, HPFAR_OPEN, isStructuralFault, Known } from '../src/outcome-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 import type { WalkStep } from '../src/translation.ts';
 import type { DeviatingProbe, Erratum, Outcome } from './errata.ts';
@@ -58,8 +58,58 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = [
     test: TEST,
     explains: (probe) => isOutcomeOfReservedBlock(probe, 1),
   },
+  {
+    rule: 'stage-one-walk-fault-has-level-of-stage-one',
+    machine: MACHINE,
+    description:
+      'where stage 2 forbids a walk of stage 1, ESR_EL2.xFSC has the level at which the walk of stage 1 was, not the level of the descriptor of stage 2 (Arm ARM D19.2.37, D8.15)',
+    test: TEST,
+    explains: hasLevelOfStageOne,
+  },
+  {
+    rule: 'device-of-one-stage-made-stricter-by-normal-of-the-other',
+    machine: MACHINE,
+    description:
+      'where one stage says Device-GRE or Device-nGRE and the other Normal memory, the low half of the MAIR byte of Normal memory counts as a kind of Device memory (Arm ARM D8.5.5: the result is the Device memory of the one stage)',
+    test: TEST,
+    explains: isStricterDevice,
+  },
   { machine: MACHINE, ...HIERARCHICAL_DISABLE },
 ];
+
+/** Everything as predicted but a stricter kind of Device memory, with two stages. */
+function isStricterDevice({ predicted, observed, registers }: DeviatingProbe): boolean {
+  const [expected, seen] = [predicted.memoryType & 0xff, observed.memoryType & 0xff];
+  const isBoth = registers.architecture === 'aarch64' && (registers.hcrEl2 & STAGE_TWO_BITS) !== 0n;
+  return (
+    isBoth &&
+    predicted.fault === 0 &&
+    observed.fault === 0 &&
+    predicted.physicalAddress === observed.physicalAddress &&
+    predicted.memoryType >> 8 === observed.memoryType >> 8 &&
+    expected <= DEVICE_GRE &&
+    seen < expected
+  );
+}
+
+/** HCR_EL2.VM and DC. */
+const STAGE_TWO_BITS = 0x1001n;
+const DEVICE_GRE = 0x0c;
+
+/** ESR.S1PTW, and the level in a fault status. */
+const STAGE_ONE_WALK = 1 << 7;
+const LEVEL = 0b11;
+
+/** The same fault of stage 2 on a walk of stage 1, with the level alone different. */
+function hasLevelOfStageOne({ predicted, observed }: DeviatingProbe): boolean {
+  return (
+    !isStructuralFault(predicted.fault) &&
+    (predicted.fault & STAGE_ONE_WALK) !== 0 &&
+    ((predicted.fault ^ observed.fault) & ~LEVEL) === 0 &&
+    predicted.faultAddress === observed.faultAddress &&
+    (predicted.hpfar === undefined || predicted.hpfar === observed.hpfar || predicted.hpfar === HPFAR_OPEN)
+  );
+}
 
 /** Bits 1:0 of a block descriptor. */
 const DESCRIPTOR_TYPE = 0b11n;
@@ -83,11 +133,16 @@ function isOutcomeOfReservedBlock(probe: DeviatingProbe, level: 0 | 1): boolean 
   if (registers.architecture !== 'aarch64' || step?.level !== level) return false;
   const isTranslationFault = (predicted.fault & STATUS_MASK) === (TRANSLATION_FAULT | level);
   if (!isTranslationFault || (entry & DESCRIPTOR_TYPE) !== BLOCK) return false;
+  const size = leafBytes(registers, address, level);
+  const output = (entry & OUTPUT_ADDRESS & -size) + (address & (size - 1n));
+  if ((registers.hcrEl2 & STAGE_TWO_BITS) !== 0n && observed.hpfar !== HPFAR_NONE) {
+    // Where the address leads at stage 2 is not looked at, but a fault of stage 2 names it.
+    return observed.hpfar === (output >> 12n) << 4n;
+  }
   if (observed.fault !== 0) {
     return LEVEL_0_BLOCK_FAULTS.includes((observed.fault & STATUS_MASK) - level);
   }
-  const size = leafBytes(registers, address, level);
-  return BigInt(observed.physicalAddress) === (entry & OUTPUT_ADDRESS & -size) + (address & (size - 1n));
+  return BigInt(observed.physicalAddress) === output;
 }
 
 /** Bytes that a leaf at a level maps. */

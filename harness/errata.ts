@@ -15,6 +15,8 @@ export interface Outcome {
   readonly faultAddress: bigint;
   readonly physicalAddress: number;
   readonly memoryType: number;
+  /** As in OutcomeList; absent where nobody looked. */
+  readonly hpfar?: bigint;
 }
 
 /** The outcome at `index`, as an object for people and for {@link Erratum.explains}. */
@@ -25,6 +27,7 @@ export function outcomeAt(outcomes: OutcomeList, index: number): Outcome {
     faultAddress: outcomes.faultAddress[index] as bigint,
     physicalAddress: outcomes.physicalAddress[index] as number,
     memoryType: outcomes.memoryType[index] as number,
+    ...(outcomes.hpfar !== undefined && { hpfar: outcomes.hpfar[index] as bigint }),
   };
 }
 

@@ -17,6 +17,14 @@ export interface ProbeGroup {
   readonly slots: AccessList;
 }
 
+/** What decides from where probes are made. */
+interface Grouping {
+  readonly plan: StubPlan;
+  readonly registers: AArch64Registers;
+  /** Of the processor. */
+  readonly physicalAddressBits: number;
+}
+
 /** Two regions, two installations. */
 const GROUPS = 4;
 const NOT_MADE = GROUPS;
@@ -29,7 +37,7 @@ const NOT_MADE = GROUPS;
  */
 export function groupProbes(
   { accesses, expectedFrames }: ProbeList,
-  { plan, registers }: { readonly plan: StubPlan; readonly registers: AArch64Registers },
+  { plan, registers, physicalAddressBits }: Grouping,
   regions: readonly [number, number],
   remarks: Map<number, string>,
 ): ProbeGroup[] {
@@ -37,6 +45,8 @@ export function groupProbes(
   const hasUser = regimeHasUser(registers);
   // EL0's accesses of EL2&0 have no AT.
   const hasUserTranslation = registers.exceptionLevel === 1;
+  const { flatBits = physicalAddressBits } = plan;
+  const flatEnd = flatBits < physicalAddressBits ? 2 ** flatBits : Number.POSITIVE_INFINITY;
   const groupOf = new Uint8Array(length);
   const counts = new Uint32Array(GROUPS + 1);
   for (let index = 0; index < length; index++) {
@@ -48,6 +58,14 @@ export function groupProbes(
       if (!hasUser) remarks.set(index, 'this translation regime has no user accesses');
       else if (isTranslation && !hasUserTranslation) remarks.set(index, 'there is no AT for EL0 of EL2&0');
       if (!hasUser || (isTranslation && !hasUserTranslation)) group = NOT_MADE;
+    }
+    const address = ((words[at + 1] as number) & 0xff_ffff) * 2 ** 32 + (words[at] as number);
+    if (address >= flatEnd) {
+      remarks.set(
+        index,
+        `the processor has physical addresses of ${physicalAddressBits} bits, the image has fewer`,
+      );
+      group = NOT_MADE;
     }
     groupOf[index] = group;
     counts[group] = (counts[group] as number) + 1;

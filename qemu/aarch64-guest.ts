@@ -1,4 +1,5 @@
 import { BLOB } from '../guest-stubs/aarch64/blob.ts';
+import { PHYSICAL_ADDRESS_BITS } from '../guest-stubs/aarch64/control-registers.ts';
 import type { Installation } from '../guest-stubs/aarch64/stub-plan.ts';
 import {
   AArch64Control,
@@ -85,6 +86,11 @@ export class AArch64Guest {
     return this.ram.readU64(this.#control + AArch64Control.MemoryFeatures);
   }
 
+  /** Bits of its physical addresses. */
+  get physicalAddressBits(): number {
+    return PHYSICAL_ADDRESS_BITS[Number(this.memoryFeatures & 0xfn)] ?? 0;
+  }
+
   async whenUp(): Promise<void> {
     const isUp = () => this.ram.readU32(this.#control + Control.Magic) === PROTOCOL_MAGIC;
     await this.#process.waitUntil(isUp, this.#timeLimit, 'the guest was up');
@@ -129,6 +135,8 @@ export class AArch64Guest {
       [Register.MemoryEnd]: BigInt(this.ram.size),
       [Register.ScrEl3]: registers.scrEl3 ?? 0n,
       [Register.Bridge]: bridge,
+      [Register.Vtcr]: registers.vtcr ?? 0n,
+      [Register.Vttbr]: registers.vttbr ?? 0n,
     });
     this.ram.write(
       this.#control + Control.Registers,

@@ -1,4 +1,5 @@
 import { type BatchContext, decodeResults } from '../guest-stubs/aarch64/decode-results.ts';
+import { hasStageTwo } from '../guest-stubs/aarch64/installation.ts';
 import { isInRegion } from '../guest-stubs/aarch64/regions.ts';
 import type { Installation, StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import { MAX_BATCH } from '../guest-stubs/aarch64/stub-protocol.ts';
@@ -6,7 +7,7 @@ import { Symbols } from '../guest-stubs/aarch64/symbols.ts';
 import type { Observations, ProbeList } from '../harness/machine.ts';
 import { ACCESS_RECORD_WORDS, type AccessList } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
-import { OutcomeList } from '../src/outcome-list.ts';
+import { HPFAR_NONE, HPFAR_OPEN, OutcomeList } from '../src/outcome-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 import { groupProbes, type ProbeGroup } from './aarch64-batches.ts';
 import type { AArch64Guest } from './aarch64-guest.ts';
@@ -38,9 +39,15 @@ export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise
   const remarks = new Map<number, string>();
   const elsewhere = image.regions.find((region) => region !== guest.region) as number;
   const readRam = (address: number, bytes: Uint8Array) => guest.ram.read(address, bytes);
+  if (hasStageTwo(registers)) outcomes.ensureHpfar();
   let guestSeconds = 0;
 
-  for (const group of groupProbes(probes, { plan, registers }, [guest.region, elsewhere], remarks)) {
+  for (const group of groupProbes(
+    probes,
+    { plan, registers, physicalAddressBits: guest.physicalAddressBits },
+    [guest.region, elsewhere],
+    remarks,
+  )) {
     if (group.region !== guest.region) {
       tags.forget();
       await guest.moveTo(group.region);
@@ -54,6 +61,9 @@ export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise
       const indices = group.indices.subarray(start, end);
       const results = await guest.run(installation, group.slots.slice(start, end));
       decodeResults(contextOf(image, installation, accesses, indices), results.words, outcomes, remarks);
+      if (plan.intermediateRegion !== undefined) {
+        withdrawMeetings(plan.intermediateRegion, guest.region, indices, outcomes, remarks);
+      }
       guestSeconds += results.seconds;
     }
     if (plan.copiedRoot !== undefined) {
@@ -61,6 +71,26 @@ export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise
     }
   }
   return { outcomes, remarks, guestSeconds };
+}
+
+/** Takes back the outcomes of probes that met the stub at its intermediate addresses: they are not the tables'. */
+function withdrawMeetings(
+  { start, bytes }: NonNullable<StubPlan['intermediateRegion']>,
+  region: number,
+  indices: Uint32Array,
+  outcomes: OutcomeList,
+  remarks: Map<number, string>,
+): void {
+  const hpfar = outcomes.ensureHpfar();
+  for (const index of indices) {
+    const frame = Math.floor((outcomes.physicalAddress[index] as number) / FRAME_SIZE);
+    const isFault = hpfar[index] !== HPFAR_NONE && hpfar[index] !== HPFAR_OPEN;
+    const intermediate = isFault ? Number((hpfar[index] as bigint) >> 4n) * FRAME_SIZE : -1;
+    if (isInRegion(frame, region) || (intermediate >= start && intermediate < start + bytes)) {
+      outcomes.known[index] = 0;
+      remarks.set(index, 'it leads to intermediate addresses at which the stub is');
+    }
+  }
 }
 
 /** Tags the slots in which probes are expected to land: in RAM, but neither in the image nor in the stub. */
@@ -99,21 +129,23 @@ const INSTRUCTIONS = {
   1: [Symbols.read_el1, Symbols.write_el1],
   2: [Symbols.read_el2, Symbols.write_el2],
   3: [Symbols.read_el3, Symbols.write_el3],
+  nested: [Symbols.read_el1_nested, Symbols.write_el1_nested],
 } as const;
 
 function contextOf(
-  { tags, registers }: LoadedImage,
+  { tags, registers, plan }: LoadedImage,
   { stubAddress }: Installation,
   accesses: AccessList,
   indices: Uint32Array,
 ): BatchContext {
   const at = (label: number) => stubAddress + BigInt(label);
-  const [read, write] = INSTRUCTIONS[registers.exceptionLevel];
+  const [read, write] = INSTRUCTIONS[hasStageTwo(registers) ? 'nested' : registers.exceptionLevel];
   return {
     accesses,
     indices,
     readInstruction: [at(read), at(Symbols.read_el0)],
     writeInstruction: [at(write), at(Symbols.write_el0)],
+    isFetchTypeKnown: plan.isFetchTypeKnown,
     isTagged: (physicalAddress) => tags.has(physicalAddress),
   };
 }

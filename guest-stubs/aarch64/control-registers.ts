@@ -61,12 +61,26 @@ export const Sctlr = {
 
 export const Hcr = {
   Vm: field(0),
+  /** Walks of stage 1 may not be taken to Device memory. */
+  Ptw: field(2),
   /** Default cacheable: stage 1 of EL1&0 is off. */
   Dc: field(12),
   Tge: field(27),
   /** EL1 is AArch64. */
   Rw: field(31),
+  Cd: field(32),
+  Id: field(33),
   E2h: field(34),
+  Fwb: field(46),
+} as const;
+
+/** VTCR_EL2. */
+export const Vtcr = {
+  T0sz: field(0, 6),
+  Sl0: field(6, 2),
+  Tg0: field(14, 2),
+  Ps: field(16, 3),
+  Ds: field(32),
 } as const;
 
 export const Scr = {

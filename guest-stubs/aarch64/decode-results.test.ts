@@ -49,6 +49,7 @@ function decode(record: StubRecord, asked: Asked = {}) {
     indices: Uint32Array.of(0),
     readInstruction: [READ_EL1, READ_EL0],
     writeInstruction: [WRITE_EL1, WRITE_EL0],
+    isFetchTypeKnown: true,
     isTagged: (physicalAddress: number) => tagged.includes(Math.floor(physicalAddress / 0x1000)),
   } as const;
   decodeResults(batch, new Uint32Array(view.buffer), outcomes, remarks);

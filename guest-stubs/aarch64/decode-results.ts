@@ -1,6 +1,6 @@
 import { ACCESS_NAMES, Access, AccessFlag, type AccessList, Privilege } from '../../src/access-list.ts';
 import { FRAME_SIZE, hex, wordsToBigInt } from '../../src/addresses.ts';
-import { KNOWN_ALL, Known, type OutcomeList, StructuralFault } from '../../src/outcome-list.ts';
+import { HPFAR_OPEN, KNOWN_ALL, Known, type OutcomeList, StructuralFault } from '../../src/outcome-list.ts';
 import { RESULT_RECORD_WORDS, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../protocol.ts';
 import { frameOfTag, TAG_BYTES } from './data-tag.ts';
 import {
@@ -14,9 +14,18 @@ import {
   parFailed,
   parFaultStatus,
   parFrame,
+  parIsOfStageTwo,
   parMemoryType,
+  withoutInstructionSyndrome,
 } from './esr.ts';
-import { VECTOR_REFUSED, VECTOR_SAME_LEVEL, VECTOR_USER, WRITE_OFFSET } from './stub-protocol.ts';
+import {
+  VECTOR_REFUSED,
+  VECTOR_SAME_LEVEL,
+  VECTOR_STAGE_TWO,
+  VECTOR_UNREADABLE,
+  VECTOR_USER,
+  WRITE_OFFSET,
+} from './stub-protocol.ts';
 
 /** What decoding needs to know of a batch besides its records. */
 export interface BatchContext {
@@ -27,6 +36,8 @@ export interface BatchContext {
   /** Addresses of the stub's own instructions that read and write, by privilege: an abort elsewhere is no answer. */
   readonly readInstruction: readonly [bigint, bigint];
   readonly writeInstruction: readonly [bigint, bigint];
+  /** Whether the memory type of a fetch is that of a read: not while stage 1 is off, and `AT` answers for reads only. */
+  readonly isFetchTypeKnown: boolean;
   /** Whether a data tag stands in the slot at this physical address. */
   isTagged(physicalAddress: number): boolean;
 }
@@ -46,6 +57,9 @@ const SLOT_MASK = TAG_BYTES - 1;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 /** All address bits but the tag byte. */
 const BELOW_TAG = 0x00ff_ffff_ffff_ffffn;
+
+/** What a record has of ELR_EL2. */
+const LOW_HALF = 0xffffn;
 
 /** AT alone tells whether and where, but raises no exception. */
 const KNOWN_OF_TRANSLATION =
@@ -74,6 +88,8 @@ export function decodeResults(
     if (vector === VECTOR_REFUSED) {
       const word = results[at + RESULT_FAULT_ADDRESS] as number;
       remarks.set(index, `not executed: ${hex(word)} at the address is not harmless`);
+    } else if (vector === VECTOR_UNREADABLE) {
+      remarks.set(index, 'not made: stage 2 does not let the stub read what stands there');
     } else if ((accesses.flags(record) & AccessFlag.TranslateOnly) !== 0) {
       decodeTranslation(batch, record, results, outcomes);
     } else if (vector === VECTOR_NONE || isCompletion(batch, record, results)) {
@@ -82,7 +98,17 @@ export function decodeResults(
       outcomes.known[index] = KNOWN_ALL;
       const exceptionClass = exceptionClassOf(syndrome);
       const walkAbort = isAbort(exceptionClass) && isWalkAbort(faultStatusOf(syndrome));
-      outcomes.fault[index] = walkAbort ? StructuralFault.TableOutsideMemory : syndrome;
+      outcomes.fault[index] = walkAbort
+        ? StructuralFault.TableOutsideMemory
+        : vector === VECTOR_STAGE_TWO
+          ? withoutInstructionSyndrome(syndrome)
+          : syndrome;
+      if (vector === VECTOR_STAGE_TWO) {
+        outcomes.ensureHpfar()[index] = wordsToBigInt(
+          results[at + RESULT_INSTRUCTION] as number,
+          results[at + RESULT_INSTRUCTION + 1] as number,
+        );
+      }
       // FAR names the slot, or the byte of it that a write stores: turned into the address that was asked for.
       const low = results[at + RESULT_FAULT_ADDRESS] as number;
       const accessed = accesses.access(record) === Access.Write ? WRITE_OFFSET : 0;
@@ -104,14 +130,17 @@ function isCompletion(batch: BatchContext, record: number, results: Uint32Array)
   const privilege = batch.accesses.privilege(record);
   const access = batch.accesses.access(record);
   const vector = (results[at + RESULT_VECTOR] as number) & 0xffff;
-  if (vector !== (privilege === Privilege.User ? VECTOR_USER : VECTOR_SAME_LEVEL)) {
+  const isStageTwo = vector === VECTOR_STAGE_TWO;
+  if (!isStageTwo && vector !== (privilege === Privilege.User ? VECTOR_USER : VECTOR_SAME_LEVEL)) {
     throw broken(batch, record, `exception at vector ${vector} with syndrome ${hex(syndrome)}`);
   }
   const isFetch = access === Access.Execute;
-  const instruction = wordsToBigInt(
-    results[at + RESULT_INSTRUCTION] as number,
-    results[at + RESULT_INSTRUCTION + 1] as number,
-  );
+  const instruction = isStageTwo
+    ? BigInt((results[at + RESULT_VECTOR] as number) >>> 16)
+    : wordsToBigInt(
+        results[at + RESULT_INSTRUCTION] as number,
+        results[at + RESULT_INSTRUCTION + 1] as number,
+      );
   if (isFetch && !isAbort(exceptionClass)) {
     if (exceptionClass === ExceptionClass.Breakpoint || exceptionClass === ExceptionClass.Unknown)
       return true;
@@ -121,7 +150,8 @@ function isCompletion(batch: BatchContext, record: number, results: Uint32Array)
     ? batch.accesses.address(record) - BigInt(offsetInSlot(batch.accesses, record))
     : (access === Access.Write ? batch.writeInstruction : batch.readInstruction)[privilege];
   // A branch to a tagged address drops the tag (Arm ARM D8.8.1).
-  const differing = (instruction ^ expected) & (isFetch ? BELOW_TAG : MAX_U64);
+  const compared = isStageTwo ? LOW_HALF : isFetch ? BELOW_TAG : MAX_U64;
+  const differing = (instruction ^ expected) & compared;
   if (differing !== 0n) {
     throw broken(batch, record, `exception ${hex(syndrome)} at ${hex(instruction)}, not at ${hex(expected)}`);
   }
@@ -146,6 +176,7 @@ function decodeTranslation(
     outcomes.fault[index] = isWalkAbort(status)
       ? StructuralFault.TableOutsideMemory
       : abortSyndrome(exceptionClass, status, accesses.access(record) === Access.Write);
+    if (parIsOfStageTwo(low)) outcomes.ensureHpfar()[index] = HPFAR_OPEN;
   } else {
     setPlace(outcomes, index, parFrame(low, high), offsetInFrame(accesses, record), parMemoryType(low, high));
   }
@@ -169,7 +200,8 @@ function decodeCompletion(
   }
   const offset = offsetInFrame(batch.accesses, record);
   const frame = parFrame(low, high);
-  outcomes.known[index] = KNOWN_ALL;
+  const isTypeKnown = batch.isFetchTypeKnown || batch.accesses.access(record) !== Access.Execute;
+  outcomes.known[index] = isTypeKnown ? KNOWN_ALL : KNOWN_ALL & ~(Known.MemoryType | Known.Shareability);
   setPlace(outcomes, index, frame, offset, parMemoryType(low, high));
 
   const seen = seenFrame(record, results);

@@ -58,3 +58,13 @@ export function parFrame(low: number, high: number): number {
 export function parMemoryType(low: number, high: number): number {
   return (high >>> 24) | (((low >>> 7) & 3) << 8);
 }
+
+/** PAR_EL1.S of a failed translation: it failed at stage 2. */
+export function parIsOfStageTwo(low: number): boolean {
+  return (low & 0x200) !== 0;
+}
+
+/** The ESR of a fault of stage 2 without ISS[24:14], which tell of the instruction. */
+export function withoutInstructionSyndrome(esr: number): number {
+  return (esr & ~0x01ff_c000) >>> 0;
+}

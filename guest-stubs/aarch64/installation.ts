@@ -1,7 +1,7 @@
 import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
 import { hex } from '../../src/addresses.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
-import { PHYSICAL_ADDRESS_BITS, read, replace, type Tcr } from './control-registers.ts';
+import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, type Tcr } from './control-registers.ts';
 
 /** The tables under test and the stub, installed together. */
 export interface Installation {
@@ -34,6 +34,15 @@ export interface StubPlan {
   readonly copiedRoot: CopiedRoot | undefined;
   /** Physical address below which all of the stub's region must lie; Infinity where it may lie anywhere. */
   readonly regionLimit: number;
+  /** See BatchContext of decode-results.ts. */
+  readonly isFetchTypeKnown: boolean;
+  /**
+   * Where addresses pass stage 1 as they are: the physical address size that the image assumes, in bits. What is above is
+   * only answered as the image expects by a processor with just that.
+   */
+  readonly flatBits?: number;
+  /** Intermediate physical addresses that are the stub's in every installation; absent where there are none. */
+  readonly intermediateRegion?: { readonly start: number; readonly bytes: number };
 }
 
 /** Bytes of a table entry. */
@@ -69,4 +78,9 @@ export function unfit(registers: AArch64Registers, name: keyof AArch64Registers,
   const value = registers[name];
   const shown = typeof value === 'bigint' ? hex(value) : value;
   return new RangeError(`${name} ${shown}: ${why}`);
+}
+
+/** Whether stage 2 is on for EL1&0. */
+export function hasStageTwo({ exceptionLevel, hcrEl2 }: AArch64Registers): boolean {
+  return exceptionLevel === 1 && (read(hcrEl2, Hcr.Vm) === 1 || read(hcrEl2, Hcr.Dc) === 1);
 }

@@ -6,13 +6,13 @@
 // physical address that has memory.
 // Of the probe: x0 = data, x1 = address, w2 … w4 = access, privilege, flags, x5 = PAR_EL1.
 
-// Vector table of one level: all exceptions go to one place with the entry's index.
-.macro VECTORS el
+// Vector table of one loop: all exceptions go to one place with the entry's index.
+.macro VECTORS loop
 .set vector, 0
 .rept 16
         .balign 0x80
         mov     w9, #vector
-        b       exception_el\el
+        b       exception_\loop
 .set vector, vector + 1
 .endr
 .endm
@@ -22,12 +22,15 @@
 // A fetch (x2 = 2) has no AT of its own: a read at this level is translated alike, and never forbidden.
 // AT raises an exception itself where the walk meets memory that is not there (Arm ARM D8.12.5): PAR_EL1 is
 // then made up from the fault status, in the form of any other failure.
-.macro TRANSLATE el
+.macro TRANSLATE loop, el
         adr     x28, 3f
         cmp     w2, #ACCESS_EXECUTE
         csel    w6, wzr, w2, eq
         csel    w7, wzr, w3, eq
         add     w6, w7, w6, lsl #1
+.ifc \loop, el1_nested
+        hvc     #0                      // AT for both stages is EL2's: stage-two.s
+.else
         adr     x7, 1f
         add     x7, x7, x6, lsl #3
         br      x7
@@ -56,6 +59,7 @@
         lsl     x5, x5, #1
         orr     x5, x5, #1
 4:
+.endif
 .endm
 
 // Goes to a label if no memory is where PAR_EL1 says that the probe leads: it ends in an external abort.
@@ -73,9 +77,9 @@
         eret
 .endm
 
-.macro PROBE_LOOP el
-.global run_el\el, batch_end_el\el, read_el\el, write_el\el, exception_el\el, fault_el\el
-run_el\el:
+.macro PROBE_LOOP loop, el
+.global run_\loop, batch_end_\loop, read_\loop, write_\loop, exception_\loop, fault_\loop
+run_\loop:
         adr     x19, start
         add     x20, x19, #CONTROL_ALIAS
         ldr     x21, [x20, #CONTROL_PROBES]
@@ -94,56 +98,68 @@ run_el\el:
         movk    x27, #0xd420, lsl #48
         ldr     x29, [x20, #CONTROL_REGISTERS + REGISTER_MEMORY_END*8]
         sub     x29, x29, #1
-        cbz     w24, batch_end_el\el
+        cbz     w24, batch_end_\loop
 
-next_el\el:
+next_\loop:
         ldr     x1, [x21, #PROBE_ADDRESS]
         ldrb    w2, [x21, #PROBE_ACCESS]
         ldrb    w3, [x21, #PROBE_PRIVILEGE]
         ldrb    w4, [x21, #PROBE_FLAGS]
-        TRANSLATE \el
+        TRANSLATE \loop, \el
         mov     x0, #0
-        tbnz    w4, #TRANSLATE_ONLY_BIT, complete_el\el
-        adr     x28, record_el\el
+        tbnz    w4, #TRANSLATE_ONLY_BIT, complete_\loop
+        adr     x28, record_\loop
         cmp     w2, #ACCESS_WRITE
-        b.hi    fetch_el\el
-        b.eq    store_el\el
+        b.hi    fetch_\loop
+        b.eq    store_\loop
 
 // A read. The pair forms and the write-back forms report no instruction syndrome at any level.
 .if \el < 3
-        cbz     w3, read_el\el
+        cbz     w3, read_\loop
         ENTER_EL0 \el, read_el0
 .endif
-read_el\el:
+read_\loop:
         ldp     x0, x2, [x1]
-        b       complete_el\el
+        b       complete_\loop
 
 // A write stores the byte that is there. Where AT says that nothing can be written, or that there is no
 // memory, nothing is read before.
-store_el\el:
+store_\loop:
         tbnz    x5, #0, 2f
         SKIP_WITHOUT_MEMORY 2f
+.ifc \loop, el1_nested
+        adr     x28, unreadable_\loop
+.else
         adr     x28, 1f
+.endif
         ldr     x0, [x1]
-1:      adr     x28, record_el\el
+1:      adr     x28, record_\loop
 2:      lsr     x7, x0, #(WRITE_OFFSET * 8)
         add     x6, x1, #WRITE_OFFSET
 .if \el < 3
-        cbz     w3, write_el\el
+        cbz     w3, write_\loop
         ENTER_EL0 \el, write_el0
 .endif
-write_el\el:
+write_\loop:
         strb    w7, [x6], #0
-        b       complete_el\el
+        b       complete_\loop
 
 // A fetch runs only what is harmless: a data tag, or an instruction that is undefined for ever (bits 31 and
 // 28:25 clear, Arm ARM C4.1). Where the content cannot be read, the fetch cannot run it either.
-fetch_el\el:
+fetch_\loop:
+.ifc \loop, el1_nested
+        // Stage 2 may allow to fetch what it forbids to read.
+        mov     w7, #PAR_STAGE_TWO_PERMISSION_MASK
+        and     w6, w5, w7
+        mov     w7, #PAR_STAGE_TWO_PERMISSION
+        cmp     w6, w7
+        b.eq    unreadable_\loop
+.endif
         tbnz    x5, #0, 2f
         SKIP_WITHOUT_MEMORY 2f
         adr     x28, 1f
         ldp     x6, x7, [x1]
-        adr     x28, record_el\el
+        adr     x28, record_\loop
         tst     w6, #0x80000000
         b.ne    3f
         tst     w6, #0x1e000000
@@ -155,8 +171,8 @@ fetch_el\el:
         b.eq    2f
         str     x6, [x22, #RESULT_FAULT_ADDRESS]
         mov     w9, #VECTOR_REFUSED
-        b       finish_el\el
-1:      adr     x28, record_el\el
+        b       finish_\loop
+1:      adr     x28, record_\loop
 2:      mov     x0, #-1
 .if \el < 3
         cbz     w3, 4f
@@ -169,17 +185,17 @@ fetch_el\el:
 
 // Every exception of this level. An emulator that cannot deliver exceptions enters at fault_el with
 // w9 = vector index, x10 = ESR, x11 = FAR, x12 = ELR.
-exception_el\el:
+exception_\loop:
         mrs     x10, esr_el\el
         mrs     x11, far_el\el
         mrs     x12, elr_el\el
-fault_el\el:
+fault_\loop:
         br      x28
 
-record_el\el:
+record_\loop:
         lsr     w13, w10, #EC_SHIFT
         cmp     w13, #EC_SVC
-        b.eq    complete_el\el          // a user access that completed
+        b.eq    complete_\loop          // a user access that completed
         mov     w14, #EC_ABORT_MASK
         and     w13, w13, w14
         cmp     w13, #EC_ABORT
@@ -187,14 +203,21 @@ record_el\el:
         str     x11, [x22, #RESULT_FAULT_ADDRESS]
         str     w10, [x22, #RESULT_SYNDROME]
         str     x12, [x22, #RESULT_INSTRUCTION]
-        b       finish_el\el
+        b       finish_\loop
 
-complete_el\el:
+.ifc \loop, el1_nested
+// What cannot be read is neither stored again nor run.
+unreadable_\loop:
+        mov     w9, #VECTOR_UNREADABLE
+        b       finish_\loop
+.endif
+
+complete_\loop:
         str     x0, [x22, #RESULT_FAULT_ADDRESS]
         str     wzr, [x22, #RESULT_SYNDROME]
         str     xzr, [x22, #RESULT_INSTRUCTION]
         mov     w9, #VECTOR_NONE
-finish_el\el:
+finish_\loop:
         str     x5, [x22, #RESULT_VALUE]
         str     w9, [x22, #RESULT_VECTOR]    // and EXTRA = 0
         add     w23, w23, #1
@@ -202,9 +225,9 @@ finish_el\el:
         add     x21, x21, #PROBE_RECORD_BYTES
         add     x22, x22, #RESULT_RECORD_BYTES
         cmp     w23, w24
-        b.ne    next_el\el
+        b.ne    next_\loop
         nop                             // an emulator that stops at the label translates anew what ends there
-batch_end_el\el:
+batch_end_\loop:
 .if \el < 3
         smc     #0
 .else
@@ -215,14 +238,18 @@ batch_end_el\el:
 // VBAR_ELx needs 2 KiB alignment: assemble.ts places the sections.
 .section .vectors_el1, "ax"
 vectors_el1:
-        VECTORS 1
+        VECTORS el1
 .section .vectors_el2, "ax"
 vectors_el2:
-        VECTORS 2
+        VECTORS el2
 .section .vectors_el3, "ax"
 vectors_el3:
-        VECTORS 3
+        VECTORS el3
+.section .vectors_el1_nested, "ax"
+vectors_el1_nested:
+        VECTORS el1_nested
 .section .loops, "ax"
-        PROBE_LOOP 1
-        PROBE_LOOP 2
-        PROBE_LOOP 3
+        PROBE_LOOP el1, 1
+        PROBE_LOOP el2, 2
+        PROBE_LOOP el3, 3
+        PROBE_LOOP el1_nested, 1

@@ -59,25 +59,25 @@ obey:
         b.eq    install_el2
         b.hi    install_el3
 
-.macro INSTALL el
+.macro INSTALL loop, el
         msr     ttbr0_el\el, x24
-        INSTALL_COMMON \el
+        INSTALL_COMMON \loop, \el
         ldr     x0, [x22, #REGISTER_SCTLR*8]
         msr     sctlr_el\el, x0
         mov     x0, #SPSR_EL\el
         msr     spsr_el3, x0
-        adr     x0, run_el\el
+        adr     x0, run_\loop
         sub     x0, x0, x19
         add     x0, x0, x23
         msr     elr_el3, x0
 .endm
 
-.macro INSTALL_COMMON el
+.macro INSTALL_COMMON loop, el
         ldr     x0, [x22, #REGISTER_TCR*8]
         msr     tcr_el\el, x0
         ldr     x0, [x22, #REGISTER_MAIR*8]
         msr     mair_el\el, x0
-        adr     x0, vectors_el\el
+        adr     x0, vectors_\loop
         sub     x0, x0, x19
         add     x0, x0, x23
         msr     vbar_el\el, x0
@@ -86,13 +86,27 @@ obey:
 install_el1:
         ldr     x0, [x22, #REGISTER_TTBR1*8]
         msr     ttbr1_el1, x0
-        INSTALL 1
+        tbnz    x1, #HCR_VM_BIT, install_nested
+        tbnz    x1, #HCR_DC_BIT, install_nested
+        INSTALL el1, 1
+        b       enter
+install_nested:
+        ldr     x0, [x22, #REGISTER_VTCR*8]
+        msr     vtcr_el2, x0
+        ldr     x0, [x22, #REGISTER_VTTBR*8]
+        msr     vttbr_el2, x0
+        mov     x0, #(SCTLR_OFF & 0xffff)
+        movk    x0, #(SCTLR_OFF >> 16), lsl #16
+        msr     sctlr_el2, x0
+        adr     x0, vectors_stage_two
+        msr     vbar_el2, x0
+        INSTALL el1_nested, 1
         b       enter
 install_el2:
         tbz     x1, #HCR_E2H_BIT, 1f
         ldr     x0, [x22, #REGISTER_TTBR1*8]
         msr     ttbr1_el2, x0
-1:      INSTALL 2
+1:      INSTALL el2, 2
 enter:
         tlbi    alle1
         tlbi    alle2
@@ -105,7 +119,7 @@ enter:
 // EL3 has no level above it from which its MMU could be switched. So it is switched under tables that map the
 // region where it physically is and where the loop sees itself, and only then the tables under test come.
 install_el3:
-        INSTALL_COMMON 3
+        INSTALL_COMMON el3, 3
         ldr     x0, [x22, #REGISTER_BRIDGE*8]
         msr     ttbr0_el3, x0
         mrs     x0, cntpct_el0

@@ -10,7 +10,7 @@ import {
   withAsidOf,
   withPhysicalSize,
 } from './installation.ts';
-import { StubTables, stubAttributeIndex } from './stub-tables.ts';
+import { StubTables, stageOneAttributes } from './stub-tables.ts';
 
 /**
  * EL2 and EL3: one range. The root is copied and one entry of the copy borrowed for the stub: a free one where there
@@ -37,6 +37,7 @@ export function planOneRange(registers: AArch64Registers, hcrEl2: bigint, readMe
 
   return {
     copiedRoot: { address, bytes: rootBytes, slots },
+    isFetchTypeKnown: true,
     regionLimit: isEl3 ? 2 ** addressBits : Number.POSITIVE_INFINITY,
     installationFor: (low, high) => (slotOf(low, high, addressBits, rootShift) === slots[0] ? 1 : 0),
     install(which, region, readNow): Installation {
@@ -47,8 +48,7 @@ export function planOneRange(registers: AArch64Registers, hcrEl2: bigint, readMe
         granule,
         rootLevel: level,
         rootBytes,
-        attributeIndex: stubAttributeIndex(registers.mair),
-        hasUser: false,
+        attributes: stageOneAttributes(registers.mair, false),
       });
       const copy = tables.addRoot(root);
       tables.mapRegion(copy, stubAddress);
@@ -86,7 +86,7 @@ function chooseSlots(root: Uint8Array): readonly [number, number] {
 }
 
 /** The root entry that translates an address, or −1 beyond the address space. */
-function slotOf(low: number, high: number, addressBits: number, rootShift: number): number {
+export function slotOf(low: number, high: number, addressBits: number, rootShift: number): number {
   // The tag byte (TBI) is left out: a tagged address finds the same entry.
   const address = (high & 0xff_ffff) * 2 ** 32 + (low >>> 0);
   return address >= 2 ** addressBits ? -1 : Math.floor(address / 2 ** rootShift);

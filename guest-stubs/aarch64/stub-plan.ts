@@ -1,10 +1,11 @@
 import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
 import { regimeOf } from '../../src/aarch64/walk-regime.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
-import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, Scr, Sctlr, Tcr } from './control-registers.ts';
+import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, Scr, Sctlr, Tcr, Vtcr } from './control-registers.ts';
 import { type Granule, granuleOfTg0, granuleOfTg1 } from './granule.ts';
-import { type ReadMemory, type StubPlan, unfit, withPhysicalSize } from './installation.ts';
+import { hasStageTwo, type ReadMemory, type StubPlan, unfit, withPhysicalSize } from './installation.ts';
 import { planOneRange } from './plan-one-range.ts';
+import { isStageOneOff, planStageTwo, stageTwoControl } from './plan-stage-two.ts';
 import { planTwoRanges } from './plan-two-ranges.ts';
 
 export type { CopiedRoot, Installation, ReadMemory, StubPlan } from './installation.ts';
@@ -16,24 +17,21 @@ export { ENTRY_BYTES } from './installation.ts';
  * @throws RangeError naming the register if the stub cannot run under these registers
  */
 export function planStub(registers: AArch64Registers, readMemory: ReadMemory): StubPlan {
-  if (read(registers.sctlr, Sctlr.M) === 0) throw unfit(registers, 'sctlr', 'the MMU is off (M = 0)');
+  const isStageTwo = hasStageTwo(registers);
+  if (!isStageTwo && read(registers.sctlr, Sctlr.M) === 0)
+    throw unfit(registers, 'sctlr', 'the MMU is off (M = 0)');
   if (read(registers.sctlr, Sctlr.Ee) === 1)
     throw unfit(registers, 'sctlr', 'tables are big-endian (EE = 1)');
   const { exceptionLevel, hcrEl2 } = registers;
-  if (exceptionLevel === 1) {
-    for (const [name, bit] of [
-      ['VM', Hcr.Vm],
-      ['DC', Hcr.Dc],
-      ['TGE', Hcr.Tge],
-    ] as const) {
-      if (read(hcrEl2, bit) === 1) throw unfit(registers, 'hcrEl2', `${name} = 1 is not supported yet`);
-    }
+  if (exceptionLevel === 1 && read(hcrEl2, Hcr.Tge) === 1) {
+    throw unfit(registers, 'hcrEl2', 'TGE = 1 is not supported at EL1');
   }
-  if (exceptionLevel === 2 && read(registers.scrEl3 ?? NON_SECURE, Scr.Ns) === 0) {
-    throw unfit(registers, 'scrEl3', 'EL2 of Secure state (NS = 0) is not supported yet');
+  if ((exceptionLevel === 2 || isStageTwo) && read(registers.scrEl3 ?? NON_SECURE, Scr.Ns) === 0) {
+    throw unfit(registers, 'scrEl3', 'EL2 and stage 2 of Secure state (NS = 0) are not supported yet');
   }
   const installed = { ...registers, scrEl3: scrOf(registers) };
   const plain = replace(0n, Hcr.Rw, 1);
+  if (isStageTwo) return planStageTwo(installed, readMemory);
   if (exceptionLevel === 1) return planTwoRanges(installed, plain);
   if (!hasTwoRanges(registers)) return planOneRange(installed, plain, readMemory);
   return planTwoRanges(installed, replace(replace(plain, Hcr.E2h, 1), Hcr.Tge, read(hcrEl2, Hcr.Tge)));
@@ -55,15 +53,23 @@ function scrOf({ scrEl3 = NON_SECURE }: AArch64Registers): bigint {
 /** Physical address bits that the processor must have for these registers. */
 export function neededPhysicalAddressBits(registers: AArch64Registers): number {
   const where = hasTwoRanges(registers) ? Tcr.Ips : Tcr.PsEl2;
-  return PHYSICAL_ADDRESS_BITS[read(withPhysicalSize(registers, where), where)] as number;
+  const sizes = [
+    ...(isStageOneOff(registers) ? [] : [read(withPhysicalSize(registers, where), where)]),
+    ...(hasStageTwo(registers) ? [read(stageTwoControl(registers), Vtcr.Ps)] : []),
+  ];
+  return Math.max(0, ...sizes.map((size) => PHYSICAL_ADDRESS_BITS[size] as number));
 }
 
 /** Granules that the processor must have for these registers. */
 export function neededGranules(registers: AArch64Registers): Granule[] {
   const { tcr } = registers;
+  const isOn = !isStageOneOff(registers);
   const isDouble = hasTwoRanges(registers);
-  const isUsed = (disable: typeof Tcr.Epd0) => !isDouble || read(tcr, disable) === 0;
-  const lower = isUsed(Tcr.Epd0) ? granuleOfTg0(read(tcr, Tcr.Tg0)) : undefined;
-  const upper = isDouble && isUsed(Tcr.Epd1) ? granuleOfTg1(read(tcr, Tcr.Tg1)) : undefined;
-  return [lower, upper].filter((granule) => granule !== undefined);
+  const isUsed = (disable: typeof Tcr.Epd0) => isOn && (!isDouble || read(tcr, disable) === 0);
+  const granules = [
+    isUsed(Tcr.Epd0) ? granuleOfTg0(read(tcr, Tcr.Tg0)) : undefined,
+    isDouble && isUsed(Tcr.Epd1) ? granuleOfTg1(read(tcr, Tcr.Tg1)) : undefined,
+    hasStageTwo(registers) ? granuleOfTg0(read(stageTwoControl(registers), Vtcr.Tg0)) : undefined,
+  ];
+  return granules.filter((granule) => granule !== undefined);
 }

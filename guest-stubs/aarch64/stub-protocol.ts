@@ -46,11 +46,18 @@ export const Register = {
   ScrEl3: 9,
   /** EL3 only: TTBR0 of tables that map the region where it physically is and where the loop sees itself. */
   Bridge: 10,
+  /** With stage 2: VTCR_EL2 and VTTBR_EL2. */
+  Vtcr: 11,
+  Vttbr: 12,
 } as const;
-export const REGISTER_COUNT = 11;
+export const REGISTER_COUNT = 13;
 
 /** VECTOR of a fetch that the stub did not make, because what stands there is not harmless to execute. */
 export const VECTOR_REFUSED = 0xfffd;
+/** VECTOR of a write or fetch that the stub did not make, because stage 2 forbids to read what stands there. */
+export const VECTOR_UNREADABLE = 0xfffc;
+/** VECTOR of a fault of stage 2, which EL2 took: EXTRA is ELR_EL2[15:0], INSTRUCTION is HPFAR_EL2. */
+export const VECTOR_STAGE_TWO = 0x100;
 /** VECTOR of a synchronous exception from the level that the loop runs at, and from EL0 (Arm ARM D1.4.1, offset / 0x80). */
 export const VECTOR_SAME_LEVEL = 4;
 export const VECTOR_USER = 8;

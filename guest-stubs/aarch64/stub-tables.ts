@@ -10,21 +10,50 @@ import {
 
 /** What the stub's own tables depend on. */
 export interface StubTablesForm {
-  /** Physical address of the stub's region. */
+  /** Address of the stub's region: what leaves lead to. Under stage 2 an intermediate physical address. */
   readonly region: number;
+  /** Where in the region the tables are; {@link TABLES_OFFSET} where absent. */
+  readonly tablesOffset?: number;
   readonly granule: Granule;
   /** Level of the roots. */
   readonly rootLevel: number;
   /** Bytes of a root. */
   readonly rootBytes: number;
-  /** Index of a MAIR byte that code can run from. */
-  readonly attributeIndex: number;
-  /** Whether the regime has an EL0: where not, AP[1] is RES1 and PXN RES0. */
-  readonly hasUser: boolean;
+  readonly attributes: LeafAttributes;
+  /** Whether the region is an intermediate one, in which stage 2 has mapped the first part twice already. */
+  readonly isIntermediate?: boolean;
 }
 
+/** What leaves say beside their address, for code and for data, as two words. */
+export interface LeafAttributes {
+  readonly code: readonly [low: number, high: number];
+  readonly data: readonly [low: number, high: number];
+}
+
+/**
+ * Leaves of stage 1.
+ * @param hasUser whether the regime has an EL0: where not, AP[1] is RES1 and PXN RES0
+ */
+export function stageOneAttributes(mair: bigint, hasUser: boolean): LeafAttributes {
+  const index = stubAttributeIndex(mair) << ATTR_INDX_SHIFT;
+  return {
+    code: [index | DescriptorLow.ReadOnly | DescriptorLow.User, 0],
+    data: hasUser
+      ? [index, DescriptorHigh.UserExecuteNever | DescriptorHigh.PrivilegedExecuteNever]
+      : [index | DescriptorLow.User, DescriptorHigh.UserExecuteNever],
+  };
+}
+
+/** Leaves of stage 2: write-back memory, S2AP where stage 1 has AP, XN = 0b10 (Arm ARM D8.3.1). */
+export const STAGE_TWO_ATTRIBUTES: LeafAttributes = {
+  code: [0x33c | DescriptorLow.User, 0],
+  data: [0x33c | DescriptorLow.User | DescriptorLow.ReadOnly, DescriptorHigh.UserExecuteNever],
+};
+
 const ENTRY_BYTES = 8;
-const MAX_TABLE_BYTES = PROBE_WINDOW_OFFSET - TABLES_OFFSET;
+/** Room for tables in the region. */
+export const MAX_TABLE_BYTES = PROBE_WINDOW_OFFSET - TABLES_OFFSET;
+const LEAF = DescriptorLow.Valid | DescriptorLow.TableOrPage | DescriptorLow.AccessFlag;
 
 /**
  * The stub's tables, made in the host, to be written to the region at {@link TABLES_OFFSET}. They map the region:
@@ -48,7 +77,7 @@ export class StubTables {
 
   /** A root with the given entries, or none. @returns its physical address */
   addRoot(content?: Uint8Array): number {
-    const table = this.#addTable();
+    const table = this.#addTable(this.#form.rootBytes);
     if (content !== undefined) {
       new Uint8Array(this.#words.buffer, table).set(content.subarray(0, this.#form.rootBytes));
     }
@@ -57,7 +86,7 @@ export class StubTables {
 
   /** Maps the region at an address, which is a multiple of its size. Own tables are gone through, others replaced. */
   mapRegion(root: number, address: bigint): void {
-    const { granule, rootLevel, rootBytes, region } = this.#form;
+    const { granule, rootLevel, rootBytes, region, attributes, isIntermediate = false } = this.#form;
     let table = this.#offsetOf(root);
     let entries = rootBytes / ENTRY_BYTES;
     const indexOf = (level: number) =>
@@ -71,9 +100,9 @@ export class StubTables {
     const first = table + indexOf(3) * ENTRY_BYTES;
     for (let page = 0; page < REGION_BYTES / pageBytes; page++) {
       const offset = page * pageBytes;
-      const source = offset < ALIAS_OFFSET ? offset : offset - ALIAS_OFFSET;
-      const [low, high] = this.#attributes(offset < CODE_BYTES);
-      this.#write(first + page * ENTRY_BYTES, region + source, low, high);
+      const source = offset < ALIAS_OFFSET || isIntermediate ? offset : offset - ALIAS_OFFSET;
+      const [low, high] = offset < CODE_BYTES ? attributes.code : attributes.data;
+      this.#write(first + page * ENTRY_BYTES, region + source, low | LEAF, high);
     }
   }
 
@@ -85,22 +114,10 @@ export class StubTables {
     if (table !== undefined) this.#link(this.#offsetOf(root) + entry, table);
   }
 
-  #attributes(isCode: boolean): readonly [low: number, high: number] {
-    const { attributeIndex, hasUser } = this.#form;
-    const common =
-      DescriptorLow.Valid |
-      DescriptorLow.TableOrPage |
-      DescriptorLow.AccessFlag |
-      (attributeIndex << ATTR_INDX_SHIFT);
-    if (isCode) return [common | DescriptorLow.ReadOnly | DescriptorLow.User, 0];
-    return hasUser
-      ? [common, DescriptorHigh.UserExecuteNever | DescriptorHigh.PrivilegedExecuteNever]
-      : [common | DescriptorLow.User, DescriptorHigh.UserExecuteNever];
-  }
-
-  #addTable(): number {
+  /** @param bytes concatenated tables of stage 2 are more than one */
+  #addTable(bytes = 0): number {
     const table = this.#used;
-    this.#used += 2 ** this.#form.granule.shift;
+    this.#used += Math.max(bytes, 2 ** this.#form.granule.shift);
     return table;
   }
 
@@ -111,11 +128,11 @@ export class StubTables {
   }
 
   #addressOf(table: number): number {
-    return this.#form.region + TABLES_OFFSET + table;
+    return this.#form.region + (this.#form.tablesOffset ?? TABLES_OFFSET) + table;
   }
 
   #offsetOf(address: number): number {
-    return address - this.#form.region - TABLES_OFFSET;
+    return address - this.#addressOf(0);
   }
 
   #write(entry: number, address: number, low: number, high: number): void {

@@ -86,7 +86,7 @@ export function describeAArch64RegimesContract(subject: MachineUnderTest): void 
         await check(
           full,
           slots.flatMap((address) =>
-            SUPERVISOR.map((kind) => lands(kind, address + 0x3000n, address + 0x3000n)),
+            SUPERVISOR.map((kind) => lands(kind, address + 0x7000n, address + 0x7000n)),
           ),
         );
         await check(

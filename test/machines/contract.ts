@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GuestImage, Machine, MachineOptions, MachineProvider } from '../../harness/machine.ts';
 import { describeAArch64Contract } from './aarch64-contract.ts';
 import { describeAArch64RegimesContract } from './aarch64-regimes-contract.ts';
+import { describeAArch64StageTwoContract } from './aarch64-stage-two-contract.ts';
 import { HandmadeTables as AArch64Tables } from './aarch64-tables.ts';
 import { describeLifeContract } from './life-contract.ts';
 import { describeX64Contract } from './x64-contract.ts';
@@ -58,6 +59,7 @@ export function describeMachineContract(provider: MachineProvider): void {
       describeLifeContract(subject, () => new AArch64Tables());
       describeAArch64Contract(subject);
       describeAArch64RegimesContract(subject);
+      describeAArch64StageTwoContract(subject);
     }
   });
 }

@@ -7,6 +7,7 @@ import { verify } from '../../harness/verify.ts';
 import { MemoryAttributes } from '../../src/memory-attributes.ts';
 import type { Registers } from '../../src/registers.ts';
 import { newAArch64, newX64, TABLES_BASE, tableMemory } from '../support/page-tables.ts';
+import { ALL_OF_TWO, StageTwoTables, Two } from './aarch64-stage-two-tables.ts';
 import { Bit, HandmadeTables, Index, Tcr } from './aarch64-tables.ts';
 
 /** Tables that provoke each deviation, by rule. */
@@ -40,6 +41,24 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
   },
   'level-1-block-accepted': () => {
     const { memory, registers } = new HandmadeTables({ pageShift: 14 }).map(0n, 0n, WRITE_BACK, 1);
+    return captureOf(memory, registers);
+  },
+  'stage-one-walk-fault-has-level-of-stage-one': () => {
+    const one = new HandmadeTables();
+    one.set(one.entryAddress(0x5000n, 1), 0x1_0000_0000n | Bit.Valid | Bit.TableOrPage);
+    const { memory, registers } = new StageTwoTables(one).map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2);
+    return captureOf(memory, registers);
+  },
+  'device-of-one-stage-made-stricter-by-normal-of-the-other': () => {
+    const one = new HandmadeTables().map(
+      0x5000n,
+      0x1_0000_5000n,
+      Index.NonCacheable | Bit.InnerShareable | Bit.AF,
+    );
+    const gre = (ALL_OF_TWO & ~Two.WriteBack) | (0x3n << 2n);
+    const { memory, registers } = new StageTwoTables(one)
+      .map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2)
+      .map(0x1_0000_5000n, 0x5000n, gre);
     return captureOf(memory, registers);
   },
   'hierarchical-disable-without-hpds': () => {

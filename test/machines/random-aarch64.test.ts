@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Machine } from '../../harness/machine.ts';
+import { type Machine, MachineError } from '../../harness/machine.ts';
 import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
 import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
 import { regimeHasUser } from '../../src/aarch64/walk-regime.ts';
 import { Access, AccessList, Privilege } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
+import { stageTwoTables } from '../walker/aarch64-random.ts';
 import {
   type BitOdds,
   chance,
@@ -19,7 +20,8 @@ import {
   type TableShape,
   tableShape,
 } from '../walker/random-tables.ts';
-import { Hcr } from './aarch64-tables.ts';
+import { HCR_DC, HCR_PTW, HCR_VM } from './aarch64-stage-two-tables.ts';
+import { Hcr, Tcr } from './aarch64-tables.ts';
 import { compareWithWalker } from './walker-comparison.ts';
 
 const ODDS: BitOdds = {
@@ -88,6 +90,51 @@ describe.each([
       expect(compared).toBeGreaterThan(RUNS * ADDRESSES);
     },
   );
+});
+
+/** Stage 2 is put below tables of stage 1, or alone, by the same random tables as the walker's own tests. */
+describe('on random tables of stage 2 the walker and qemu-aarch64', () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await qemuAArch64.open();
+  });
+  afterAll(() => machine.close());
+
+  test.each(
+    (['nested', 'stage 2'] as const).flatMap((regime) =>
+      ([12, 14, 16] as const).map((pageShift) => [regime, pageShift] as const),
+    ),
+  )('say the same of every access, %s with pages of 2^%i bytes', async (regime, pageShift) => {
+    let compared = 0;
+    await fc.assert(
+      fc.asyncProperty(seeds, async (seed) => {
+        const random = randomFrom(seed);
+        const shape = tableShape(pageShift);
+        const memory = randomTables(random, ODDS, shape);
+        const withDirtyState = randomRegisters(random, EL1_AND_0, shape, QEMU_BITS);
+        // QEMU takes a clean writable page for read-only as to who executes it, until a write has made it dirty.
+        const one = { ...withDirtyState, tcr: withDirtyState.tcr & ~Tcr.HD };
+        const two = stageTwoTables(random, memory, one, { pageShift, ds: false });
+        const isAlone = regime === 'stage 2';
+        const registers = {
+          ...one,
+          ...two,
+          sctlr: isAlone ? one.sctlr & ~1n : one.sctlr,
+          hcrEl2: isAlone && chance(random, 50) ? HCR_DC : HCR_VM | (chance(random, 20) ? HCR_PTW : 0n),
+        };
+        const accesses = randomAccesses(random, isAlone ? { ...registers, tcr: 28n } : registers, shape);
+        const name = `tcr ${hex(registers.tcr)} vtcr ${hex(two.vtcr ?? 0n)} hcr ${hex(registers.hcrEl2)}`;
+        try {
+          compared += await compareWithWalker(machine, { registers, memory }, accesses, name);
+        } catch (error) {
+          // Roots that are full, or that no walk begins at.
+          if (!(error instanceof MachineError && error.code === 'unfit')) throw error;
+        }
+      }),
+      { numRuns: RUNS, endOnFailure: true },
+    );
+    expect(compared).toBeGreaterThan((RUNS * ADDRESSES) / 2);
+  });
 });
 
 function randomAccesses(random: Random, registers: AArch64Registers, shape: TableShape): AccessList {

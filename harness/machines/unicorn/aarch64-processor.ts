@@ -1,5 +1,6 @@
 import { read, Tcr } from '../../../guest-stubs/aarch64/control-registers.ts';
 import { GRANULE_4K } from '../../../guest-stubs/aarch64/granule.ts';
+import { hasStageTwo } from '../../../guest-stubs/aarch64/installation.ts';
 import { neededGranules } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
 import { regimeOf } from '../../../src/aarch64/walk-regime.ts';
@@ -42,6 +43,9 @@ export function checkFeatures(registers: AArch64Registers): void {
   const features = cpuFeaturesOf(registers);
   if (exceptionLevel === 2 && regimeOf(registers, features).ranges.length === 2) {
     throw new RangeError(`HCR_EL2 ${hex(registers.hcrEl2)}: EL2 with E2H is not supported yet`);
+  }
+  if (hasStageTwo(registers)) {
+    throw new RangeError(`HCR_EL2 ${hex(registers.hcrEl2)}: stage 2 is not supported yet`);
   }
   if (registers.scrEl3 !== undefined && (registers.scrEl3 & 1n) === 0n) {
     throw new RangeError(`SCR_EL3 ${hex(registers.scrEl3)}: Secure state (NS = 0) is not supported yet`);
