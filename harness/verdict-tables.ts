@@ -50,21 +50,23 @@ export class TableExpectation {
    * @param allMade whether every probe was made; if not, a flag that is not set proves nothing
    */
   compare(after: PhysicalMemory, allMade: boolean): TableComparison {
-    const changes = changedEntries(this.#image.memory, after);
-    const findings =
-      this.#flags === undefined
-        ? changes.map(({ entryAddress, before, now }) =>
-            this.#finding(entryAddress, 'the machine changed it', before, now),
-          )
-        : this.#flags
-            .compare(after)
-            .filter(({ problem }) => allMade || !problem.endsWith('not set'))
-            .map(({ entryAddress, problem, before, after: now }) =>
-              this.#finding(Number(entryAddress), problem, before, now),
-            );
-    const appeared = (flag: number) =>
-      changes.filter(({ before, now }) => (now & ~before & BigInt(flag)) !== 0n).length;
-    return { accessed: appeared(EntryLow.Accessed), dirty: appeared(EntryLow.Dirty), findings };
+    const findings: TableFinding[] = [];
+    let accessed = 0;
+    let dirty = 0;
+    forEachChange(this.#image.memory, after, (entryAddress, before, now) => {
+      const appeared = now.low & ~before.low;
+      if ((appeared & EntryLow.Accessed) !== 0) accessed++;
+      if ((appeared & EntryLow.Dirty) !== 0) dirty++;
+      if (this.#flags !== undefined) return;
+      findings.push(
+        this.#finding(entryAddress, 'the machine changed it', entryValue(before), entryValue(now)),
+      );
+    });
+    for (const { entryAddress, problem, before, after: now } of this.#flags?.compare(after) ?? []) {
+      if (!allMade && problem.endsWith('not set')) continue;
+      findings.push(this.#finding(Number(entryAddress), problem, before, now));
+    }
+    return { accessed, dirty, findings };
   }
 
   /** Holds the leaves that a machine lists against those of the tables. */
@@ -81,29 +83,36 @@ export class TableExpectation {
   }
 }
 
-interface ChangedEntry {
-  readonly entryAddress: number;
-  readonly before: bigint;
-  readonly now: bigint;
+/** An entry as two words. One object serves all calls: half a million entries may have changed. */
+interface EntryWords {
+  low: number;
+  high: number;
 }
 
-function changedEntries(original: PhysicalMemory, after: PhysicalMemory): ChangedEntry[] {
-  const changed: ChangedEntry[] = [];
+function entryValue({ low, high }: EntryWords): bigint {
+  return wordsToBigInt(low, high);
+}
+
+/** Calls back for each entry of the original's ranges that is another one afterwards. */
+function forEachChange(
+  original: PhysicalMemory,
+  after: PhysicalMemory,
+  take: (entryAddress: number, before: EntryWords, now: EntryWords) => void,
+): void {
+  const before: EntryWords = { low: 0, high: 0 };
+  const now: EntryWords = { low: 0, high: 0 };
   for (const { firstFrame, frameCount, words } of original.ranges) {
     const found = after.rangeHolding(firstFrame, frameCount);
     if (found === undefined)
       throw new RangeError(`the memory at ${hex(firstFrame * FRAME_SIZE)} was not read back`);
     const offset = (firstFrame - found.firstFrame) * WORDS_PER_FRAME;
     for (let at = 0; at < words.length; at += 2) {
-      const [low, high] = [words[at] as number, words[at + 1] as number];
-      const [lowNow, highNow] = [found.words[offset + at] as number, found.words[offset + at + 1] as number];
-      if (low === lowNow && high === highNow) continue;
-      changed.push({
-        entryAddress: firstFrame * FRAME_SIZE + at * 4,
-        before: wordsToBigInt(low, high),
-        now: wordsToBigInt(lowNow, highNow),
-      });
+      before.low = words[at] as number;
+      before.high = words[at + 1] as number;
+      now.low = found.words[offset + at] as number;
+      now.high = found.words[offset + at + 1] as number;
+      if (before.low === now.low && before.high === now.high) continue;
+      take(firstFrame * FRAME_SIZE + at * 4, before, now);
     }
   }
-  return changed;
 }
