@@ -62,6 +62,11 @@ describe('unicorn-aarch64 refuses what its processor does not have', () => {
     await load(({ tcr }) => ({ tcr: tcr | (1n << 39n), cpu: 'cortex-a72' }));
   });
 
+  test('nor a size offset that the architecture leaves open', async () => {
+    const image = ({ tcr }: { tcr: bigint }) => ({ tcr: (tcr & ~0x3fn) | 44n, cpu: 'cortex-a72' });
+    await expect(load(image)).rejects.toEqual(unfit(/TCR_EL1 .* size offset of 44, beyond 39/));
+  });
+
   test.each([
     ['FEAT_LVA', 12n],
     ['FEAT_TTST', 44n],

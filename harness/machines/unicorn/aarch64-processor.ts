@@ -58,7 +58,12 @@ export function checkFeatures(registers: AArch64Registers): void {
   if (features.largeDescriptors && isSet(LargeDescriptors[exceptionLevel])) throw lacking('FEAT_LPA2');
   for (const size of usedSizes(registers)) {
     if (size < MIN_SIZE_OFFSET) throw lacking('FEAT_LVA');
-    if (features.smallTables && size > MAX_SIZE_OFFSET) throw lacking('FEAT_TTST');
+    if (size <= MAX_SIZE_OFFSET) continue;
+    if (features.smallTables) throw lacking('FEAT_TTST');
+    // Constrained unpredictable (Arm ARM D8.2): the walker faults, Unicorn takes the greatest size that there is.
+    throw new RangeError(
+      `TCR_EL${exceptionLevel} ${hex(tcr)} has a size offset of ${size}, beyond ${MAX_SIZE_OFFSET}`,
+    );
   }
   const other = neededGranules(registers).find(({ shift }) => shift !== GRANULE_4K.shift);
   if (other !== undefined) {
