@@ -12,7 +12,7 @@ export interface CliIo {
   readonly interrupted: AbortSignal;
 }
 
-/** The exit statuses of DESIGN §7, and what a shell expects after SIGINT. */
+/** The exit statuses that the README lists, and what a shell expects after SIGINT. */
 export const ExitStatus = {
   Agree: 0,
   Mismatch: 1,
