@@ -1,9 +1,6 @@
 import { CACHE_ATTRIBUTES, type MemoryAttributeBits, MemoryAttributes } from '../src/memory-attributes.ts';
 import type { Architecture } from '../src/registers.ts';
 
-/** UEFI counts write-protect among the cache types: it is the memory type WP, not an access right. */
-const CACHE_TYPES = CACHE_ATTRIBUTES | MemoryAttributes.WriteProtect;
-
 /** PAT memory types (SDM Vol. 3A table 11-10). */
 const Pat = {
   Uncacheable: 0,
@@ -52,7 +49,7 @@ function isWriteBack(nibble: number): boolean {
  * @returns 256 bytes, nonzero for each type that does
  */
 export function acceptedMemoryTypes(attributes: MemoryAttributeBits, architecture: Architecture): Uint8Array {
-  const declared = attributes & CACHE_TYPES || MemoryAttributes.Writeback;
+  const declared = attributes & CACHE_ATTRIBUTES || MemoryAttributes.Writeback;
   const accepted = new Uint8Array(256);
   for (let type = 0; type < accepted.length; type++) {
     const fulfils =

@@ -9,9 +9,6 @@ import type { Complaint } from '../input-error.ts';
 import type { LayoutMode } from './layout.ts';
 import type { WrittenRegion } from './layout-form.ts';
 
-/** UEFI counts write-protect (EFI_MEMORY_WP) among the cache types; read-only is the access right. */
-const CACHE_TYPES = CACHE_ATTRIBUTES | MemoryAttributes.WriteProtect;
-
 /** Cache types that the AArch64 engine has no MAIR attribute for. */
 const WITHOUT_MAIR_ATTRIBUTE = MemoryAttributes.UncachedExport | MemoryAttributes.WriteProtect;
 
@@ -28,10 +25,10 @@ export function readAttributes(
   let attributes: MemoryAttributeBits = MemoryAttributes.None;
   for (const { value: name, place } of region.attributes ?? []) {
     const bit = memoryAttributeByName(name) ?? 0;
-    const other = memoryAttributeNames(attributes & CACHE_TYPES)[0];
+    const other = memoryAttributeNames(attributes & CACHE_ATTRIBUTES)[0];
     if ((attributes & bit) !== 0) {
       complaints.push({ message: `attribute "${name}" stands twice`, ...place });
-    } else if ((bit & CACHE_TYPES) !== 0 && other !== undefined) {
+    } else if ((bit & CACHE_ATTRIBUTES) !== 0 && other !== undefined) {
       const message = `attribute "${name}" contradicts "${other}": a region has one cache type`;
       complaints.push({ message, ...place });
     } else if (architecture === 'aarch64' && (bit & WITHOUT_MAIR_ATTRIBUTE) !== 0) {
@@ -50,7 +47,7 @@ function completeForAArch64(
   region: WrittenRegion,
   complaints: Complaint[],
 ): MemoryAttributeBits {
-  if ((attributes & CACHE_TYPES) === 0) return attributes | MemoryAttributes.Writeback;
+  if ((attributes & CACHE_ATTRIBUTES) === 0) return attributes | MemoryAttributes.Writeback;
   const executable = (attributes & MemoryAttributes.ExecuteProtect) === 0;
   const uncached = region.attributes?.find(({ value }) => value === 'uncached');
   if (executable && uncached !== undefined) {

@@ -1,6 +1,6 @@
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import type { SequentialAllocator } from '../../../src/memory/sequential-allocator.ts';
-import { MemoryAttributes } from '../../../src/memory-attributes.ts';
+import { CACHE_ATTRIBUTES, MemoryAttributes } from '../../../src/memory-attributes.ts';
 import type { X64Registers } from '../../../src/registers.ts';
 import { createWalker } from '../../../src/walker.ts';
 import { EntryLow } from '../../../src/x64/entry-bits.ts';
@@ -118,18 +118,11 @@ function patIndex({ attributes, x64 }: LayoutRegion): number {
   const accepted = acceptedMemoryTypes(attributes, 'x64');
   const entries = Array.from({ length: 8 }, (_, index) => Number((FULL_PAT >> BigInt(8 * index)) & 7n));
   if (x64?.memoryType !== undefined) return entries.indexOf(x64MemoryTypeNumber(x64.memoryType));
-  const declared = attributes & ~MemoryAttributes.Writeback;
+  const declared = attributes & CACHE_ATTRIBUTES & ~MemoryAttributes.Writeback;
   // Write-back in the tables fulfils any cache attribute; what was declared is still put there.
   const exact = entries.findIndex((type) => accepted[type] !== 0 && type !== entries[0]);
-  return (declared & CACHE_BITS) === 0 || exact < 0 ? 0 : exact;
+  return declared === 0 || exact < 0 ? 0 : exact;
 }
-
-const CACHE_BITS =
-  MemoryAttributes.Uncached |
-  MemoryAttributes.UncachedExport |
-  MemoryAttributes.WriteCombining |
-  MemoryAttributes.WriteThrough |
-  MemoryAttributes.WriteProtect;
 
 /** Sets PAT in the leaves of regions whose index needs it: bit 7 of a 4 KiB leaf, bit 12 of a larger one. */
 function setHighPatBits(

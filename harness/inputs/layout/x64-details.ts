@@ -6,7 +6,6 @@ import type { LayoutRegion } from './layout.ts';
 import type { WrittenX64Region } from './layout-form.ts';
 
 const PAGE = 4096n;
-const CACHE_TYPES = CACHE_ATTRIBUTES | MemoryAttributes.WriteProtect;
 
 /** Adds to a region what an x64 layout may say of it beyond its range and its attributes. */
 export function withX64Details(
@@ -16,7 +15,7 @@ export function withX64Details(
   complaints: Complaint[],
 ): LayoutRegion {
   const { global, pageSize, memoryType } = written;
-  const cacheType = memoryAttributeNames(region.attributes & CACHE_TYPES)[0];
+  const cacheType = memoryAttributeNames(region.attributes & CACHE_ATTRIBUTES)[0];
   if (memoryType !== undefined && cacheType !== undefined) {
     const message = `memory type "${memoryType.value}" and attribute "${cacheType}": a region has one of them`;
     complaints.push({ message, ...memoryType.place });
