@@ -1,11 +1,11 @@
-import { decodeAArch64Fault, describeAArch64Fault } from '../src/aarch64/walk-fault.ts';
+import { decodeAArch64Fault, describeAArch64Fault, intermediatePageOf } from '../src/aarch64/walk-fault.ts';
 import { aarch64MemoryTypeName } from '../src/aarch64/walk-memory-type.ts';
 import { hex } from '../src/addresses.ts';
-import { isStructuralFault, Known } from '../src/outcome-list.ts';
+import { HPFAR_NONE, HPFAR_OPEN, isStructuralFault, Known } from '../src/outcome-list.ts';
 import type { Architecture } from '../src/registers.ts';
 import { describeX64Fault, x64MemoryTypeName } from '../src/x64/walk-fault.ts';
 import type { Outcome } from './errata.ts';
-import type { ReportedOutcome } from './report.ts';
+import type { ReportedFault, ReportedOutcome } from './report.ts';
 
 /** How an architecture's columns are put into words. */
 interface Wording {
@@ -71,10 +71,8 @@ function placeText(physicalAddress: number): string {
   return physicalAddress < 0 ? 'a place without a name' : hex(physicalAddress);
 }
 
-function reportFault(
-  { known, fault, faultAddress, physicalAddress }: Outcome,
-  wording: Wording,
-): ReportedOutcome {
+function reportFault(outcome: Outcome, wording: Wording): ReportedOutcome {
+  const { known, fault, faultAddress, physicalAddress } = outcome;
   if (isStructuralFault(fault)) {
     return {
       completes: false,
@@ -83,12 +81,35 @@ function reportFault(
   }
   const address = (known & Known.FaultAddress) !== 0 ? hex(faultAddress) : undefined;
   const hasStatus = (known & Known.FaultStatus) !== 0;
+  const { stage, where, text } = stageOf(outcome);
   return {
     completes: false,
     ...(hasStatus && { fault: hex(fault) }),
     ...(address !== undefined && { faultAddress: address }),
-    text: `faults: ${faultText(known, fault, wording)}${address === undefined ? '' : `, ${wording.faultAddress} ${address}`}`,
+    ...(stage !== undefined && { stage }),
+    ...where,
+    text: `faults: ${stage === undefined ? '' : `stage ${stage} `}${faultText(known, fault, wording)}${address === undefined ? '' : `, ${wording.faultAddress} ${address}`}${text}`,
   };
+}
+
+/** Of two stages the one that faulted; of the second also HPFAR_EL2 and the intermediate page that it names. */
+function stageOf({ hpfar }: Outcome): {
+  readonly stage?: 1 | 2;
+  readonly where?: Pick<ReportedFault, 'hpfar' | 'intermediatePage'>;
+  readonly text: string;
+} {
+  switch (hpfar) {
+    case undefined:
+      return { text: '' };
+    case HPFAR_NONE:
+      return { stage: 1, text: '' };
+    case HPFAR_OPEN:
+      return { stage: 2, text: ', HPFAR_EL2 not defined' };
+    default: {
+      const where = { hpfar: hex(hpfar), intermediatePage: hex(intermediatePageOf(hpfar)) };
+      return { stage: 2, where, text: `, IPA page ${where.intermediatePage} (HPFAR_EL2 ${where.hpfar})` };
+    }
+  }
 }
 
 function faultText(known: number, fault: number, wording: Wording): string {

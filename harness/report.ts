@@ -92,20 +92,27 @@ export interface TableChanges {
 }
 
 /** One outcome in a report. */
-export type ReportedOutcome =
-  | {
-      readonly completes: true;
-      readonly physicalAddress?: string;
-      readonly memoryType?: string;
-      readonly text: string;
-    }
-  | {
-      readonly completes: false;
-      /** The `fault` column in hexadecimal: vector and error code, or ESR. */
-      readonly fault?: string;
-      readonly faultAddress?: string;
-      readonly text: string;
-    };
+export type ReportedOutcome = ReportedCompletion | ReportedFault;
+
+export interface ReportedCompletion {
+  readonly completes: true;
+  readonly physicalAddress?: string;
+  readonly memoryType?: string;
+  readonly text: string;
+}
+
+export interface ReportedFault {
+  readonly completes: false;
+  /** The `fault` column in hexadecimal: vector and error code, or ESR. */
+  readonly fault?: string;
+  readonly faultAddress?: string;
+  /** AArch64: the stage that raised it, where there are two. */
+  readonly stage?: 1 | 2;
+  /** Of a fault of stage 2, where defined: HPFAR_EL2, and the page of intermediate physical addresses that it names. */
+  readonly hpfar?: string;
+  readonly intermediatePage?: string;
+  readonly text: string;
+}
 
 /** What a declaration or the engine says about a page. */
 export interface ReportedAttributes {

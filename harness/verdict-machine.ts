@@ -1,6 +1,7 @@
+import { decodeAArch64Fault, intermediatePageOf } from '../src/aarch64/walk-fault.ts';
 import { ACCESS_NAMES } from '../src/access-list.ts';
-import { hex } from '../src/addresses.ts';
-import { isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
+import { FRAME_SIZE, hex } from '../src/addresses.ts';
+import { HPFAR_NONE, HPFAR_OPEN, isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
 import { type DeviatingProbe, type Erratum, outcomeAt } from './errata.ts';
 import type { Observations } from './machine.ts';
 import { type AppliedErratum, type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
@@ -131,8 +132,16 @@ export class MachineVerdict {
 
 /** What neighbouring outcomes of one kind have in common: addresses count relative to the access. */
 function shapeOf(address: bigint, outcomes: OutcomeList, index: number): string {
-  const { known, fault, physicalAddress, memoryType } = outcomeAt(outcomes, index);
+  const { known, fault, physicalAddress, memoryType, hpfar } = outcomeAt(outcomes, index);
   return fault === 0
     ? `${known} ${BigInt(physicalAddress) - address} ${memoryType}`
-    : `${known} fault ${fault}`;
+    : `${known} fault ${fault} ${hpfar === undefined ? '' : hpfarShape(address, fault, hpfar)}`;
 }
+
+/** As {@link shapeOf}; neighbours whose table is out of reach share its address, others have their own. */
+function hpfarShape(address: bigint, fault: number, hpfar: bigint): bigint {
+  if (hpfar === HPFAR_NONE || hpfar === HPFAR_OPEN || decodeAArch64Fault(fault).stageOneWalk) return hpfar;
+  return intermediatePageOf(hpfar) - (address & -FRAME_BYTES);
+}
+
+const FRAME_BYTES = BigInt(FRAME_SIZE);

@@ -69,6 +69,14 @@ export function hpfarOf(address: number): bigint {
   return BigInt(Math.floor(address / 4096)) << 4n;
 }
 
+/** HPFAR_EL2.FIPA: bits 43:4. */
+const HPFAR_FIPA = 0xfff_ffff_fff0n;
+
+/** The first address of the intermediate page that HPFAR_EL2 names. */
+export function intermediatePageOf(hpfar: bigint): bigint {
+  return (hpfar & HPFAR_FIPA) << 8n;
+}
+
 /** Whether a fault status code is that of a permission fault. */
 export function isPermissionStatus(status: number): boolean {
   return (status & ~3) === FaultStatus.Permission;
