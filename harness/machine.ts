@@ -92,6 +92,10 @@ export interface MachineProvider {
 export interface MachineOptions {
   /** Wall-clock limit in milliseconds for one start or one batch of probes; default 60 000. */
   readonly timeLimit?: number;
+  /** About how many accesses are to come; default few. For many, a start that costs more may pay. */
+  readonly expectedProbes?: number;
+  /** How many processor cores it may keep busy; default 1. */
+  readonly cores?: number;
 }
 
 /** absent: not installed or too old; unfit: the image needs what it lacks; failed: it broke or ran out of time. */

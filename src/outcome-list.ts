@@ -104,6 +104,16 @@ export class OutcomeList {
     this.#hpfar ??= new BigUint64Array(this.length).fill(HPFAR_NONE);
     return this.#hpfar;
   }
+
+  /** Takes over all outcomes of a list, from index `start` of this one. @throws RangeError if they do not fit */
+  setFrom(other: OutcomeList, start: number): void {
+    this.known.set(other.known, start);
+    this.fault.set(other.fault, start);
+    this.faultAddress.set(other.faultAddress, start);
+    this.physicalAddress.set(other.physicalAddress, start);
+    this.memoryType.set(other.memoryType, start);
+    if (other.hpfar !== undefined) this.ensureHpfar().set(other.hpfar, start);
+  }
 }
 
 /** Whether two lists that both have the `hpfar` column contradict each other in it. */
