@@ -19,8 +19,8 @@ export class FailingAllocator implements PageAllocator {
     return page;
   }
 
-  releasePage(address: Address): void {
-    this.#inner.releasePage?.(address);
+  releasePage(address: Address, size?: number): void {
+    this.#inner.releasePage?.(address, size);
     this.remaining++;
   }
 }

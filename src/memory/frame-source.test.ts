@@ -34,6 +34,41 @@ describe('frames for tables', () => {
     expect(memory.readEntry(TABLES_BASE + 0x2000)).toBe(0xa5a5_a5a5_a5a5_a5a5n);
   });
 
+  test('of a table of several frames are asked for, zeroed and given back together', () => {
+    const { memory, allocator } = { ...tableMemory(8), allocator: [TABLES_BASE, TABLES_BASE + 0x2000] };
+    for (const { words } of memory.ranges) words.fill(0xa5a5_a5a5);
+    const calls: unknown[] = [];
+    const source = new FrameSource(
+      {
+        allocatePage: (...args) => calls.push(args) && allocator.shift(),
+        releasePage: (...args) => calls.push(args),
+      },
+      new TableMemory(memory, 4),
+      4,
+    );
+    expect(source.take(false)).toBe(FIRST_FRAME);
+    expect(memory.ranges[0]?.words.subarray(0, 4096)).toEqual(new Uint32Array(4096));
+    expect(memory.readEntry(TABLES_BASE + 0x4000)).toBe(0xa5a5_a5a5_a5a5_a5a5n);
+    expect(codeOf(() => source.take(false))).toBe('UnalignedPageBase');
+    source.rollback();
+    expect(calls).toEqual([
+      [0x4000, 0x4000, false],
+      [0x4000, 0x4000, false],
+      [TABLES_BASE + 0x2000, 0x4000],
+      [TABLES_BASE, 0x4000],
+    ]);
+  });
+
+  test('of a table that lies in memory only in part are refused', () => {
+    const { memory } = tableMemory(6);
+    const source = new FrameSource(
+      { allocatePage: () => TABLES_BASE + 0x4000 },
+      new TableMemory(memory, 4),
+      4,
+    );
+    expect(codeOf(() => source.take(false))).toBe('TableOutsideMemory');
+  });
+
   test('an allocator that has none or throws is out of resources', () => {
     expect(codeOf(() => sourceOf([undefined]).source.take(false))).toBe('OutOfResources');
     const cause = new Error('pool exhausted');

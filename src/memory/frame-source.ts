@@ -3,7 +3,10 @@ import { PageTableError } from '../errors.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import type { TableMemory } from './table-memory.ts';
 
-/** Zeroed frames for tables from a user's allocator, and their way back if the operation fails. */
+/**
+ * Zeroed frames for tables from a user's allocator, and their way back if the operation fails. A table has one frame,
+ * or several in a row that begin at a multiple of their size; it goes by the number of the first.
+ */
 export class FrameSource {
   readonly #allocator: PageAllocator;
   readonly #tables: TableMemory;
@@ -12,30 +15,38 @@ export class FrameSource {
   #count = 0;
   /** Frames that could not be given back because the allocator has no releasePage. */
   readonly #spare: Address[] = [];
+  /** Frames of a table. */
+  readonly #frames: number;
 
-  constructor(allocator: PageAllocator, tables: TableMemory) {
+  /** @param frames frames of a table, a power of two */
+  constructor(allocator: PageAllocator, tables: TableMemory, frames = 1) {
     this.#allocator = allocator;
     this.#tables = tables;
+    this.#frames = frames;
+  }
+
+  /** Bytes of a table. */
+  get #size(): number {
+    return this.#frames * FRAME_SIZE;
   }
 
   /**
-   * A zeroed frame.
-   * @returns its frame number
+   * The zeroed frames of a table.
+   * @returns the number of the first
    * @throws PageTableError OutOfResources if the allocator throws or has none, UnalignedPageBase if what it gives
-   *   is no multiple of 4096, TableOutsideMemory if it lies outside the memory
+   *   is no multiple of the table's size, TableOutsideMemory if it lies outside the memory
    */
   take(isRoot: boolean): number {
     const address = (this.#spare.length > 0 ? this.#spare.pop() : undefined) ?? this.#ask(isRoot);
     this.#taken[this.#count++] = address;
     const frame = frameOf(address);
-    if (frame === undefined) {
+    if (frame === undefined || frame % this.#frames !== 0) {
       throw new PageTableError(
         'UnalignedPageBase',
-        `the allocator gave ${hex(address)}, which is no multiple of 4096`,
+        `the allocator gave ${hex(address)}, which is no multiple of ${this.#size}`,
       );
     }
-    const start = this.#tables.locate(frame);
-    this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
+    this.#zero(frame);
     return frame;
   }
 
@@ -49,7 +60,7 @@ export class FrameSource {
     while (this.#count > 0) {
       const address = this.#taken[--this.#count] as Address;
       const usable = this.#clear(address);
-      if (this.#allocator.releasePage !== undefined) this.#allocator.releasePage(address);
+      if (this.#allocator.releasePage !== undefined) this.#allocator.releasePage(address, this.#size);
       else if (usable) this.#spare.push(address);
     }
   }
@@ -57,7 +68,7 @@ export class FrameSource {
   #ask(isRoot: boolean): Address {
     let address: Address | undefined;
     try {
-      address = this.#allocator.allocatePage(FRAME_SIZE, FRAME_SIZE, isRoot);
+      address = this.#allocator.allocatePage(this.#size, this.#size, isRoot);
     } catch (cause) {
       throw new PageTableError(
         'OutOfResources',
@@ -72,13 +83,19 @@ export class FrameSource {
     return address;
   }
 
-  /** Zeroes a frame. @returns false if there is no such frame */
+  /** Zeroes a table. @returns false if there is no memory for it */
   #clear(address: Address): boolean {
     const frame = frameOf(address);
-    if (frame === undefined || this.#tables.memory.rangeHolding(frame) === undefined) return false;
-    const start = this.#tables.locate(frame);
-    this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
+    if (frame === undefined || frame % this.#frames !== 0) return false;
+    if (this.#tables.memory.rangeHolding(frame, this.#frames) === undefined) return false;
+    this.#zero(frame);
     return true;
+  }
+
+  #zero(frame: number): void {
+    const start =
+      this.#frames === 1 ? this.#tables.locate(frame) : this.#tables.locateRun(frame, this.#frames);
+    this.#tables.words.fill(0, start, start + this.#frames * WORDS_PER_FRAME);
   }
 }
 

@@ -27,6 +27,29 @@ describe('SequentialAllocator', () => {
     expect(allocator.allocatePage()).toBe(0x4000);
   });
 
+  test('gives several frames in a row, aligned, and what it leaves out to who needs single frames', () => {
+    const allocator = new SequentialAllocator(0x3000, 0x2_0000);
+    expect(allocator.allocatePage(0x4000, 0x4000)).toBe(0x4000);
+    expect(allocator.allocatePage(0x8000, 0x8000)).toBe(0x8000);
+    expect(allocator.allocatedPages).toBe(12);
+    expect(allocator.allocatePage()).toBe(0x3000);
+    expect(allocator.allocatePage(0x1_0000, 0x1_0000)).toBe(0x1_0000);
+    expect(allocator.allocatePage(0x4000, 0x4000)).toBeUndefined();
+  });
+
+  test('takes several frames in a row back, for the same size or for none at all', () => {
+    const allocator = new SequentialAllocator(0x3000, 0x4_0000);
+    const [first, second] = [0x4000, 0x4000].map((size) => allocator.allocatePage(size, size) as number);
+    allocator.releasePage(first as number, 0x4000);
+    expect(() => allocator.releasePage(0x5000)).toThrow(/is not a frame/);
+    expect(() => allocator.releasePage(first as number, 0x4000)).toThrow(/is not a frame/);
+    expect(allocator.allocatePage(0x4000, 0x4000)).toBe(first);
+    allocator.releasePage(first as number, 0x4000);
+    allocator.releasePage(second as number, 0x4000);
+    expect(allocator.allocatedPages).toBe(0);
+    expect(allocator.highWaterMark).toBe(0x3000n);
+  });
+
   test.each([0x1000, 0x3000, 0x5000, 0x2008, 0])(
     'refuses to take back %d, which it has not handed out',
     (page) => {

@@ -1,12 +1,23 @@
 import { type Address, FRAME_SIZE, hex, toBigInt } from '../addresses.ts';
 import type { PageAllocator } from './page-allocator.ts';
 
-/** Hands out the frames of one physical range in ascending order; frames that come back are used first. */
+/** Frames in a row that were one table. */
+interface Run {
+  readonly page: number;
+  readonly size: number;
+}
+
+/**
+ * Hands out the frames of one physical range in ascending order, also several in a row; frames that come back are
+ * used first.
+ */
 export class SequentialAllocator implements PageAllocator {
   readonly #first: number;
   readonly #end: number;
   #next: number;
   readonly #released: number[] = [];
+  /** What came back of more than one frame. */
+  readonly #releasedRuns: Run[] = [];
 
   /**
    * @param base physical address of the range, a multiple of 4096
@@ -31,7 +42,8 @@ export class SequentialAllocator implements PageAllocator {
 
   /** Number of frames that are handed out now. */
   get allocatedPages(): number {
-    return (this.#next - this.#first) / FRAME_SIZE - this.#released.length;
+    const runs = this.#releasedRuns.reduce((bytes, { size }) => bytes + size, 0);
+    return (this.#next - this.#first - runs) / FRAME_SIZE - this.#released.length;
   }
 
   /** First physical address behind every frame that was ever handed out. */
@@ -39,7 +51,8 @@ export class SequentialAllocator implements PageAllocator {
     return BigInt(this.#next);
   }
 
-  allocatePage(): number | undefined {
+  allocatePage(align: number = FRAME_SIZE, size: number = FRAME_SIZE): number | undefined {
+    if (align !== FRAME_SIZE || size !== FRAME_SIZE) return this.#allocateRun(align, size);
     const released = this.#released.pop();
     if (released !== undefined) return released;
     if (this.#next === this.#end) return undefined;
@@ -48,26 +61,53 @@ export class SequentialAllocator implements PageAllocator {
     return page;
   }
 
-  releasePage(address: Address): void {
+  /** @param size what was asked for; a piece of it cannot come back alone */
+  releasePage(address: Address, size: number = FRAME_SIZE): void {
     const page = Number(toBigInt(address));
     if (
       page < this.#first ||
-      page >= this.#next ||
+      page + size > this.#next ||
       page % FRAME_SIZE !== 0 ||
-      this.#released.includes(page)
+      this.#isReleased(page, size)
     ) {
       throw new RangeError(`${hex(address)} is not a frame that this allocator has handed out`);
     }
-    this.#released.push(page);
-    this.#dropReleasedTail();
+    if (size === FRAME_SIZE) this.#released.push(page);
+    else this.#releasedRuns.push({ page, size });
+    while (this.#dropReleasedTail());
   }
 
-  /** Forgets released frames at the end, so that a rolled-back operation leaves no trace in the order. */
-  #dropReleasedTail(): void {
-    for (let at = this.#released.indexOf(this.#next - FRAME_SIZE); at >= 0; ) {
+  #allocateRun(align: number, size: number): number | undefined {
+    const at = this.#releasedRuns.findLastIndex((run) => run.size === size && run.page % align === 0);
+    if (at >= 0) return this.#releasedRuns.splice(at, 1)[0]?.page;
+    const page = Math.ceil(this.#next / align) * align;
+    if (page + size > this.#end) return undefined;
+    for (; this.#next < page; this.#next += FRAME_SIZE) this.#released.push(this.#next);
+    this.#next = page + size;
+    return page;
+  }
+
+  #isReleased(page: number, size: number): boolean {
+    const within = (other: number): boolean => page <= other && other < page + size;
+    const overlaps = (other: Run): boolean => other.page < page + size && page < other.page + other.size;
+    const frame = size === FRAME_SIZE ? this.#released.includes(page) : this.#released.some(within);
+    return frame || this.#releasedRuns.some(overlaps);
+  }
+
+  /**
+   * Forgets what was released at the end, so that a rolled-back operation leaves no trace in the order.
+   * @returns whether there was anything
+   */
+  #dropReleasedTail(): boolean {
+    const at = this.#released.indexOf(this.#next - FRAME_SIZE);
+    const runAt = this.#releasedRuns.findIndex(({ page, size }) => page + size === this.#next);
+    if (at >= 0) {
       this.#released.splice(at, 1);
       this.#next -= FRAME_SIZE;
-      at = this.#released.indexOf(this.#next - FRAME_SIZE);
+    } else if (runAt >= 0) {
+      const [run] = this.#releasedRuns.splice(runAt, 1);
+      this.#next = run?.page ?? this.#next;
     }
+    return at >= 0 || runAt >= 0;
   }
 }
