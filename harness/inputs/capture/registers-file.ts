@@ -45,6 +45,7 @@ const AARCH64_FIELDS = {
   hcrEl2: required(U64, 'HCR_EL2.'),
   vtcr: optional(U64, 'VTCR_EL2.'),
   vttbr: optional(U64, 'VTTBR_EL2.'),
+  scrEl3: optional(U64, 'SCR_EL3; EL1 and EL2 are Non-secure where absent.'),
   cpu: optional(text, "QEMU's name of the CPU model, if the tables depend on it."),
   physicalAddressBits: optional(PHYSICAL_ADDRESS_BITS, 'Implemented physical address bits; 48 where absent.'),
   source: SOURCE,
@@ -88,7 +89,7 @@ function x64Registers(written: RecordOf<typeof X64_FIELDS>): X64Registers {
 }
 
 function aarch64Registers(written: RecordOf<typeof AARCH64_FIELDS>): AArch64Registers {
-  const { ttbr0, ttbr1, tcr, mair, sctlr, hcrEl2, vtcr, vttbr, cpu, physicalAddressBits } = written;
+  const { ttbr0, ttbr1, tcr, mair, sctlr, hcrEl2, vtcr, vttbr, scrEl3, cpu, physicalAddressBits } = written;
   return {
     architecture: 'aarch64',
     exceptionLevel: Number(written.exceptionLevel) as ExceptionLevel,
@@ -100,6 +101,7 @@ function aarch64Registers(written: RecordOf<typeof AARCH64_FIELDS>): AArch64Regi
     hcrEl2,
     ...(vtcr === undefined ? {} : { vtcr }),
     ...(vttbr === undefined ? {} : { vttbr }),
+    ...(scrEl3 === undefined ? {} : { scrEl3 }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(physicalAddressBits === undefined ? {} : { physicalAddressBits: Number(physicalAddressBits) }),
   };

@@ -12,16 +12,12 @@ import type { WrittenRegion } from './layout-form.ts';
 /** Cache types that the AArch64 engine has no MAIR attribute for. */
 const WITHOUT_MAIR_ATTRIBUTE = MemoryAttributes.UncachedExport | MemoryAttributes.WriteProtect;
 
-/**
- * The attribute bits of a region. AArch64 regions without a cache type are writeback; at EL2 there is no user
- * to keep out, so that supervisor says nothing and is left out.
- */
+/** The attribute bits that stand in a region. */
 export function readAttributes(
   region: WrittenRegion,
-  mode: LayoutMode,
+  { architecture }: LayoutMode,
   complaints: Complaint[],
 ): MemoryAttributeBits {
-  const { architecture } = mode;
   let attributes: MemoryAttributeBits = MemoryAttributes.None;
   for (const { value: name, place } of region.attributes ?? []) {
     const bit = memoryAttributeByName(name) ?? 0;
@@ -36,23 +32,6 @@ export function readAttributes(
       complaints.push({ message, ...place });
     }
     attributes |= bit;
-  }
-  if (mode.architecture === 'x64') return attributes;
-  if (mode.regime === 'el2') attributes &= ~MemoryAttributes.Supervisor;
-  return completeForAArch64(attributes, region, complaints);
-}
-
-function completeForAArch64(
-  attributes: MemoryAttributeBits,
-  region: WrittenRegion,
-  complaints: Complaint[],
-): MemoryAttributeBits {
-  if ((attributes & CACHE_ATTRIBUTES) === 0) return attributes | MemoryAttributes.Writeback;
-  const executable = (attributes & MemoryAttributes.ExecuteProtect) === 0;
-  const uncached = region.attributes?.find(({ value }) => value === 'uncached');
-  if (executable && uncached !== undefined) {
-    const message = `region "${region.name}": uncached (device) memory must be execute-protect on aarch64`;
-    complaints.push({ message, ...uncached.place });
   }
   return attributes;
 }

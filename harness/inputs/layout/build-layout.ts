@@ -94,7 +94,11 @@ function createPageTable(
         supervisorAttribute: true,
         physicalAddressBits,
       })
-    : AArch64PageTable.create({ ...options, regime: layout.regime, physicalAddressBits });
+    : AArch64PageTable.create({
+        ...options,
+        regime: layout.regime === 'el1' ? 'el1' : 'el2',
+        physicalAddressBits,
+      });
 }
 
 /** 40 where that reaches every region, because each machine has it; otherwise as many as are needed. */

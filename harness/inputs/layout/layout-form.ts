@@ -2,6 +2,7 @@ import { MEMORY_ATTRIBUTE_NAMES } from '../../../src/memory-attributes.ts';
 import {
   amount,
   choice,
+  type Form,
   flag,
   type JsonSchema,
   list,
@@ -13,6 +14,15 @@ import {
   text,
   variants,
 } from '../form/form.ts';
+import {
+  AARCH64_MEMORY_TYPE_NAMES,
+  AARCH64_PAGE_SIZE_NAMES,
+  GRANULE_NAMES,
+  SHARE_NAMES,
+  USER_WORDS,
+  type UserWord,
+} from './aarch64-region.ts';
+import { REGIME_NAMES } from './layout.ts';
 import { PAGE_SIZE_NAMES, X64_MEMORY_TYPE_NAMES } from './x64-region.ts';
 
 const U64 = amount((1n << 64n) - 1n);
@@ -33,12 +43,14 @@ const REGION_FIELDS = {
 const REGIONS_IN_WORDS =
   'The mapped memory, in any order and without overlaps. Everything that no region covers must be unmapped.';
 
+const PHYSICAL = optional(
+  placed(U64),
+  'First physical address, written as the base; where absent, the region is mapped to its own address.',
+);
+
 const X64_REGION_FIELDS = {
   ...REGION_FIELDS,
-  physical: optional(
-    placed(U64),
-    'First physical address, written as the base; where absent, the region is mapped to its own address.',
-  ),
+  physical: PHYSICAL,
   user: optional(
     placed(flag),
     'Whether user mode may access it; true where absent, unless the attributes say supervisor.',
@@ -57,6 +69,37 @@ const X64_REGION_FIELDS = {
   ),
 };
 
+/** The words of `user`; editors know two of them as booleans. */
+const USER: Form<UserWord> = {
+  ...choice('user permission', USER_WORDS),
+  schema: { enum: [true, false, ...USER_WORDS.slice(2)] },
+};
+
+const AARCH64_REGION_FIELDS = {
+  ...REGION_FIELDS,
+  physical: PHYSICAL,
+  user: optional(
+    placed(USER),
+    'What EL0 may do, beside what the attributes let the privileged level do: none (or false), r, rw, x, rx, rwx, or true for the same as that level. Where absent, EL0 reads and writes nothing and executes what is not execute-protect or supervisor.',
+  ),
+  memoryType: optional(
+    placed(choice('memory type', AARCH64_MEMORY_TYPE_NAMES)),
+    'The memory type, exactly; instead of a cache attribute.',
+  ),
+  share: optional(
+    placed(choice('shareability', SHARE_NAMES)),
+    'The shareability of cacheable memory; where absent, not declared.',
+  ),
+  pageSize: optional(
+    placed(choice('page size', AARCH64_PAGE_SIZE_NAMES)),
+    'The largest page or block that may map it; where absent, whatever fits.',
+  ),
+  global: optional(
+    placed(flag),
+    'Whether its translations are for every ASID (nG clear in every leaf); where absent, not declared.',
+  ),
+};
+
 /** The form of a layout file. */
 export const LAYOUT_FORM = variants('a layout', 'architecture', {
   x64: record('an x64 layout', {
@@ -70,10 +113,23 @@ export const LAYOUT_FORM = variants('a layout', 'architecture', {
   aarch64: record('an aarch64 layout', {
     architecture: required(choice('architecture', ['aarch64']), 'The architecture.'),
     regime: optional(
-      choice('regime', ['el2', 'el1']),
-      'The translation regime: the exception level whose tables these are; el2 where absent.',
+      choice('regime', REGIME_NAMES),
+      'The translation regime: the exception level whose tables these are, el2-vhe for EL2&0, or stage2; el2 where absent.',
     ),
-    regions: required(list(placed(record('a region', REGION_FIELDS))), REGIONS_IN_WORDS),
+    granule: optional(choice('granule', GRANULE_NAMES), 'The size of a page; 4K where absent.'),
+    vaBits: optional(
+      placed(amount(48n, 16n)),
+      'Width of a virtual address (of each half, where there are two), or of a guest physical address at stage 2; where absent, what a full root table translates, 48 at most.',
+    ),
+    rootLevel: optional(
+      placed(amount(3n)),
+      'The level of the root table; where absent, what vaBits asks for.',
+    ),
+    paBits: optional(
+      placed(amount(48n, 32n)),
+      'Width of a physical address: 32, 36, 40, 42, 44 or 48; where absent, 40 or as many as the regions need.',
+    ),
+    regions: required(list(placed(record('a region', AARCH64_REGION_FIELDS))), REGIONS_IN_WORDS),
   }),
 });
 
@@ -82,6 +138,15 @@ export type WrittenRegion = RecordOf<typeof REGION_FIELDS>;
 
 /** A region of an x64 layout as it stands in the file. */
 export type WrittenX64Region = RecordOf<typeof X64_REGION_FIELDS>;
+
+/** A region of an AArch64 layout as it stands in the file. */
+export type WrittenAArch64Region = RecordOf<typeof AARCH64_REGION_FIELDS>;
+
+/** An AArch64 layout as it stands in the file. */
+export type WrittenAArch64Layout = Extract<
+  typeof LAYOUT_FORM extends Form<infer T> ? T : never,
+  { readonly architecture: 'aarch64' }
+>;
 
 /** The published schema of layout files. */
 export const LAYOUT_SCHEMA: JsonSchema = {

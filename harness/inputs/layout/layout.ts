@@ -1,5 +1,6 @@
 import type { MemoryAttributeBits } from '../../../src/memory-attributes.ts';
 import type { Place } from '../form/tree.ts';
+import type { AArch64RegionDetails, GranuleName } from './aarch64-region.ts';
 import type { X64RegionDetails } from './x64-region.ts';
 
 /** A run of pages that a layout declares to be mapped to a run of frames. */
@@ -19,6 +20,8 @@ export interface LayoutRegion {
   readonly attributes: MemoryAttributeBits;
   /** What only x64 tables can be asked for; absent where nothing of it is declared. */
   readonly x64?: X64RegionDetails;
+  /** What only AArch64 tables can be asked for; absent where nothing of it is declared. */
+  readonly aarch64?: AArch64RegionDetails;
   /** Where the region begins in the layout file. */
   readonly place: Place;
 }
@@ -33,9 +36,22 @@ export interface X64Layout extends LayoutBase {
   readonly paging: '4-level' | '5-level';
 }
 
+/**
+ * EL1&0; EL2; EL2&0, which HCR_EL2.E2H makes of EL2 for a host operating system (FEAT_VHE); EL3; and stage 2 of EL1&0,
+ * whose virtual addresses are the guest's physical ones.
+ */
+export const REGIME_NAMES = ['el1', 'el2', 'el2-vhe', 'el3', 'stage2'] as const;
+export type RegimeName = (typeof REGIME_NAMES)[number];
+
 export interface AArch64Layout extends LayoutBase {
   readonly architecture: 'aarch64';
-  readonly regime: 'el1' | 'el2';
+  readonly regime: RegimeName;
+  /** Page size, width of an input address, level of the root table; what holds where absent says `geometryOf`. */
+  readonly granule?: GranuleName;
+  readonly vaBits?: number;
+  readonly rootLevel?: number;
+  /** Width of a physical address; where absent, what the regions need. */
+  readonly paBits?: number;
 }
 
 /** A validated memory layout. */

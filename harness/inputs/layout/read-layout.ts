@@ -1,12 +1,15 @@
 import { addressOfPage, hex } from '../../../src/addresses.ts';
 import { type Place, parseTree } from '../form/tree.ts';
 import { type Complaint, InputError } from '../input-error.ts';
-import { type AddressSpace, addressSpaceOf, unmappable, unreachable } from './address-space.ts';
+import { withAArch64Details } from './aarch64-details.ts';
+import { readAArch64Mode } from './aarch64-mode.ts';
+import { type AddressSpace, addressSpaceOf, unaligned, unmappable, unreachable } from './address-space.ts';
 import { readAttributes } from './attributes.ts';
 import type { Layout, LayoutMode, LayoutRegion } from './layout.ts';
 import { LAYOUT_FORM, type WrittenRegion, type WrittenX64Region } from './layout-form.ts';
 import { withX64Details } from './x64-details.ts';
 
+/** Regions are counted in pages of this size, whatever the granule. */
 const PAGE = 4096n;
 
 /**
@@ -20,29 +23,40 @@ export function readLayout(file: string, text: string): Layout {
   const written = LAYOUT_FORM.read(parseTree(file, text), complaints);
   if (written === undefined) throw new InputError(file, complaints);
 
-  const mode: LayoutMode =
-    written.architecture === 'x64'
-      ? { architecture: 'x64', paging: written.paging ?? '4-level' }
-      : { architecture: 'aarch64', regime: written.regime ?? 'el2' };
-  const space = addressSpaceOf(mode);
-  const read = (
-    value: WrittenRegion & Pick<Partial<WrittenX64Region>, 'physical'>,
-    place: Place,
-  ): LayoutRegion => ({
+  const read = (value: WrittenMappedRegion, mode: LayoutMode, space: AddressSpace, place: Place) => ({
     ...readRange(value, space, value.physical === undefined, complaints),
     attributes: readAttributes(value, mode, complaints),
     place,
   });
-  const regions = (
-    written.architecture === 'x64'
-      ? written.regions.map(({ value, place }) =>
-          withX64Details(read(value, place), value, space, complaints),
-        )
-      : written.regions.map(({ value, place }) => read(value, place))
-  ).sort((a, b) => a.firstPage - b.firstPage || a.place.line - b.place.line);
-  complainOfOverlaps(regions, complaints);
+  let layout: Layout;
+  if (written.architecture === 'x64') {
+    const mode = { architecture: 'x64', paging: written.paging ?? '4-level' } as const;
+    const space = addressSpaceOf(mode);
+    const regions = written.regions.map(({ value, place }) =>
+      withX64Details(read(value, mode, space, place), value, space, complaints),
+    );
+    layout = { ...mode, regions: regions.sort(byAddress) };
+  } else {
+    const mode = readAArch64Mode(written, complaints);
+    const space = addressSpaceOf(mode);
+    const regions = written.regions.map(({ value, place }) =>
+      withAArch64Details(
+        { region: read(value, mode, space, place), written: value, mode, space },
+        complaints,
+      ),
+    );
+    layout = { ...mode, regions: regions.sort(byAddress) };
+  }
+  complainOfOverlaps(layout.regions, complaints);
   if (complaints.length > 0) throw new InputError(file, complaints);
-  return { ...mode, regions };
+  return layout;
+}
+
+/** What regions of both architectures have. */
+type WrittenMappedRegion = WrittenRegion & Pick<WrittenX64Region, 'physical'>;
+
+function byAddress(a: LayoutRegion, b: LayoutRegion): number {
+  return a.firstPage - b.firstPage || a.place.line - b.place.line;
 }
 
 type Range = Pick<LayoutRegion, 'name' | 'base' | 'size' | 'firstPage' | 'pageCount' | 'firstFrame'>;
@@ -60,12 +74,12 @@ function readRange(
     ['base', base],
     ['size', size],
   ] as const) {
-    if (value % PAGE !== 0n) {
-      complaints.push({ message: `${key} ${hex(value)} is not a multiple of 4096 (0x1000)`, ...place });
-    }
+    const message = unaligned(space, key, value);
+    if (message !== undefined) complaints.push({ message, ...place });
   }
   if (size.value === 0n) {
-    complaints.push({ message: 'size 0: a region has at least one page of 4096 bytes', ...size.place });
+    const message = `size 0: a region has at least one page of ${space.pageBytes} bytes`;
+    complaints.push({ message, ...size.place });
   }
   const end = base.value + (size.value || 1n);
   const reason = unmappable(space, base.value, end) ?? (toItself ? unreachable(space, end) : undefined);

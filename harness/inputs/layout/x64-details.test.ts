@@ -136,8 +136,11 @@ describe('memoryType', () => {
   });
 });
 
-test('what only x64 has is refused on aarch64', () => {
+test('the memory types of PAT are refused on aarch64', () => {
   expect(() =>
-    readLayout('test.yaml', 'architecture: aarch64\nregions: [{ name: r, base: 0, size: 4K, global: true }]'),
-  ).toThrow(/unknown key "global"/);
+    readLayout(
+      'test.yaml',
+      'architecture: aarch64\nregions: [{ name: r, base: 0, size: 4K, memoryType: write-back }]',
+    ),
+  ).toThrow(/unknown memory type: "write-back".* expected device-nGnRnE/);
 });

@@ -1,11 +1,10 @@
 import { addressOfPage, hex } from '../../../src/addresses.ts';
 import { CACHE_ATTRIBUTES, MemoryAttributes, memoryAttributeNames } from '../../../src/memory-attributes.ts';
 import type { Complaint } from '../input-error.ts';
-import { type AddressSpace, unreachable } from './address-space.ts';
+import type { AddressSpace } from './address-space.ts';
 import type { LayoutRegion } from './layout.ts';
 import type { WrittenX64Region } from './layout-form.ts';
-
-const PAGE = 4096n;
+import { firstFrameOf } from './physical-range.ts';
 
 /** Adds to a region what an x64 layout may say of it beyond its range and its attributes. */
 export function withX64Details(
@@ -23,27 +22,10 @@ export function withX64Details(
   const declares = global !== undefined || pageSize !== undefined || memoryType !== undefined;
   return {
     ...region,
-    firstFrame: firstFrame(region, written, space, complaints),
+    firstFrame: firstFrameOf(region, written.physical, space, complaints),
     attributes: region.attributes | supervisorOf(region, written, complaints),
     ...(declares && { x64: { global, pageSize, memoryType: memoryType?.value } }),
   };
-}
-
-function firstFrame(
-  region: LayoutRegion,
-  { physical }: WrittenX64Region,
-  space: AddressSpace,
-  complaints: Complaint[],
-): number {
-  if (physical === undefined) return region.firstPage;
-  const { value, place } = physical;
-  if (value % PAGE !== 0n) {
-    complaints.push({ message: `physical ${hex(value)} is not a multiple of 4096 (0x1000)`, ...place });
-  }
-  const reason = unreachable(space, value + (region.size || 1n));
-  if (reason === undefined) return Number(value / PAGE);
-  complaints.push({ message: `physical ${hex(value)}: ${reason}`, ...place });
-  return 0;
 }
 
 /** `user: false` is the attribute supervisor under another name; `user: true` contradicts it. */

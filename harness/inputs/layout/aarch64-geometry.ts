@@ -1,0 +1,59 @@
+import type { GranuleName } from './aarch64-region.ts';
+import type { AArch64Layout } from './layout.ts';
+
+/** How tables of a layout cut addresses. */
+export interface AArch64Geometry {
+  readonly granule: GranuleName;
+  /** log2 of a page's bytes. */
+  readonly pageShift: number;
+  /** Width of an input address: of a virtual one in its half, of an intermediate physical one at stage 2. */
+  readonly vaBits: number;
+  /** The level at which walks start. */
+  readonly rootLevel: number;
+}
+
+/** The widest addresses without FEAT_LVA, LPA and LPA2. */
+export const MOST_ADDRESS_BITS = 48;
+const LAST_LEVEL = 3;
+
+const PAGE_SHIFTS: Readonly<Record<GranuleName, number>> = { '4K': 12, '16K': 14, '64K': 16 };
+
+type DeclaredGeometry = Pick<AArch64Layout, 'regime' | 'granule' | 'vaBits' | 'rootLevel'>;
+
+/**
+ * What holds where a layout leaves things out: pages of 4 KiB, and as many address bits as a full table of the root
+ * level translates, 48 at most.
+ */
+export function geometryOf(declared: DeclaredGeometry): AArch64Geometry {
+  const { granule = '4K', vaBits, rootLevel } = declared;
+  const pageShift = PAGE_SHIFTS[granule];
+  const bits = vaBits ?? widestAddress(pageShift, rootLevel ?? firstLevelOf(declared));
+  return { granule, pageShift, vaBits: bits, rootLevel: rootLevel ?? startLevel(pageShift, bits) };
+}
+
+/** Address bits that a full table of a level translates, 48 at most. */
+export function widestAddress(pageShift: number, level: number): number {
+  return Math.min(MOST_ADDRESS_BITS, pageShift + (LAST_LEVEL + 1 - level) * (pageShift - 3));
+}
+
+/** Where a walk of so many address bits starts, when no table is concatenated (Arm ARM D8.2). */
+export function startLevel(pageShift: number, addressBits: number): number {
+  return LAST_LEVEL + 1 - Math.ceil((addressBits - pageShift) / (pageShift - 3));
+}
+
+/** The lowest level at which walks may start; at stage 2 with 16 KiB pages one more than 48 bits would ask for. */
+export function firstLevelOf({ regime, granule = '4K' }: DeclaredGeometry): number {
+  return granule === '64K' || (granule === '16K' && regime === 'stage2') ? 1 : 0;
+}
+
+/** Physical address bits that a processor must have to start a walk of stage 2 there (Arm ARM D19.2, VTCR_EL2.SL0). */
+export function startLevelNeeds(declared: DeclaredGeometry): number {
+  const { granule, rootLevel } = geometryOf(declared);
+  return STAGE_TWO_STARTS[granule][rootLevel] ?? 0;
+}
+
+const STAGE_TWO_STARTS: Readonly<Record<GranuleName, Readonly<Record<number, number>>>> = {
+  '4K': { 0: 44 },
+  '16K': { 1: 42 },
+  '64K': { 1: 44 },
+};
