@@ -1,16 +1,6 @@
 import { DescriptorHigh } from '../descriptor-bits.ts';
-import { RUN_ENTRIES } from './contiguous-hint.ts';
 import type { MappingContext } from './mapping-context.ts';
-import {
-  entryIndex,
-  firstPageOfEntry,
-  frameOf,
-  isTable,
-  isValidLeaf,
-  LAST_LEVEL,
-  pagesPerEntry,
-  WORDS,
-} from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, LAST_LEVEL, type TableGeometry, WORDS } from './table-geometry.ts';
 
 /** A leaf that is zero until it is made again. */
 export interface BrokenEntry {
@@ -29,17 +19,18 @@ export interface BrokenEntry {
  * @returns them in ascending order
  */
 export function breakLeaves(context: MappingContext, page: number, end: number): BrokenEntry[] {
-  const { atomic, hinted, journal, stale } = context;
+  const { atomic, geometry, hinted, journal, stale } = context;
   let leaves = leavesOf(context, page, end);
   if (hinted) {
     const first = leaves[0];
     const last = leaves.at(-1);
-    const from = first === undefined ? page : Math.min(page, runOf(first).page);
-    const to = last === undefined ? end : Math.max(end, runOf(last).end);
+    const from = first === undefined ? page : Math.min(page, runOf(geometry, first).page);
+    const to = last === undefined ? end : Math.max(end, runOf(geometry, last).end);
     if (from < page || to > end) {
       leaves = leavesOf(context, from, to).filter(
         (leaf) =>
-          overlaps(leaf.page, leaf.page + pagesPerEntry(leaf.level), page, end) || sharesRun(leaf, page, end),
+          overlaps(leaf.page, leaf.page + geometry.pagesPerEntry(leaf.level), page, end) ||
+          sharesRun(geometry, leaf, page, end),
       );
     }
   }
@@ -54,14 +45,15 @@ export function breakLeaves(context: MappingContext, page: number, end: number):
 }
 
 /** The pages of a leaf's run, or of the leaf alone. */
-function runOf({ level, page, high }: BrokenEntry): { page: number; end: number } {
-  const pages = pagesPerEntry(level) * ((high & DescriptorHigh.Contiguous) !== 0 ? RUN_ENTRIES : 1);
+function runOf(geometry: TableGeometry, { level, page, high }: BrokenEntry): { page: number; end: number } {
+  const entries = (high & DescriptorHigh.Contiguous) !== 0 ? geometry.runEntries(level) : 1;
+  const pages = geometry.pagesPerEntry(level) * entries;
   const first = page - (page % pages);
   return { page: first, end: first + pages };
 }
 
-function sharesRun(leaf: BrokenEntry, page: number, end: number): boolean {
-  const run = runOf(leaf);
+function sharesRun(geometry: TableGeometry, leaf: BrokenEntry, page: number, end: number): boolean {
+  const run = runOf(geometry, leaf);
   return overlaps(run.page, run.end, page, end);
 }
 
@@ -70,13 +62,14 @@ function overlaps(start: number, end: number, otherStart: number, otherEnd: numb
 }
 
 function leavesOf(context: MappingContext, page: number, end: number): BrokenEntry[] {
+  const { geometry } = context;
   const leaves: BrokenEntry[] = [];
   const visit = (tableFrame: number, level: number, firstPage: number, stop: number): void => {
     const start = context.tables.locate(tableFrame);
     const { words } = context.tables;
-    const pages = pagesPerEntry(level);
-    for (let at = firstPageOfEntry(firstPage, level); at < stop; at += pages) {
-      const index = start + entryIndex(at, level) * WORDS;
+    const pages = geometry.pagesPerEntry(level);
+    for (let at = geometry.firstPageOfEntry(firstPage, level); at < stop; at += pages) {
+      const index = start + geometry.entryIndex(at, level) * WORDS;
       const low = words[index] as number;
       const high = words[index + 1] as number;
       if (isTable(low, level) && level < LAST_LEVEL) {

@@ -1,5 +1,5 @@
 import type { MappingContext } from './mapping-context.ts';
-import { ENTRIES, frameOf, isTable, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
+import { frameOf, isTable, LAST_LEVEL, WORDS } from './table-geometry.ts';
 
 /** Unlinks every table whose entries are all zero. */
 export function compactTables(context: MappingContext): void {
@@ -13,12 +13,13 @@ function compactTable(
   level: number,
   firstPage: number,
 ): boolean {
-  const { atomic, journal, release, stale, tables } = context;
+  const { atomic, geometry, journal, release, stale, tables } = context;
   const start = tables.locate(tableFrame);
   const words = tables.words;
-  const pages = pagesPerEntry(level);
+  const pages = geometry.pagesPerEntry(level);
+  const entries = geometry.entriesAt(level);
   let empty = true;
-  for (let entry = 0; entry < ENTRIES; entry++) {
+  for (let entry = 0; entry < entries; entry++) {
     const at = start + entry * WORDS;
     const low = words[at] as number;
     const high = words[at + 1] as number;

@@ -4,7 +4,7 @@ import { type AttributeKind, LOW_MASK, packHigh, packLow } from './attribute-wor
 import type { AttributeBits } from './attributes.ts';
 import type { Descriptor } from './descriptor.ts';
 import { MemoryRegion } from './memory-region.ts';
-import { frameOf, isTable, isValidLeaf, LAST_LEVEL, leafFrameOf } from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, LAST_LEVEL, type TableGeometry } from './table-geometry.ts';
 
 /** Copies of imported constants, which V8 would read anew in every visit. */
 const LAST: number = LAST_LEVEL;
@@ -24,8 +24,10 @@ export class DescriptorCursor<K extends AttributeKind = AttributeKind> implement
   visiting = false;
   readonly #firstPage: number;
   readonly #kind: K;
+  readonly #geometry: TableGeometry;
 
-  constructor(kind: K, firstPage: number) {
+  constructor(kind: K, firstPage: number, geometry: TableGeometry) {
+    this.#geometry = geometry;
     this.#kind = kind;
     this.#firstPage = firstPage;
   }
@@ -68,7 +70,9 @@ export class DescriptorCursor<K extends AttributeKind = AttributeKind> implement
   get outputFrame(): number {
     const { lowWord: low, highWord: high } = this;
     if (this.level === LAST) return frameOf(low, high);
-    return isValidLeaf(low, this.level) ? leafFrameOf(low, high, this.level) : frameOf(low, high);
+    return isValidLeaf(low, this.level)
+      ? this.#geometry.leafFrameOf(low, high, this.level)
+      : frameOf(low, high);
   }
 
   get outputAddress(): bigint {

@@ -29,6 +29,7 @@ export {
   VaRange,
 } from './regime.ts';
 export { RootTable } from './root-table.ts';
+export type { GranuleName } from './table-geometry.ts';
 export { type MappingOptions, TableMapping } from './table-mapping.ts';
 export type { TableOptions } from './table-options.ts';
 export { TargetAllocator } from './target-allocator.ts';

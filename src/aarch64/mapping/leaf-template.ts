@@ -1,14 +1,7 @@
 import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { CONTIGUOUS, highWordOf, LOW_MASK, lowWordOf } from './attribute-words.ts';
 import { type ConstraintBits, Constraints } from './constraints.ts';
-import {
-  addressHigh,
-  addressLow,
-  isValidLeaf,
-  LAST_LEVEL,
-  leafFrameOf,
-  pagesPerEntry,
-} from './table-geometry.ts';
+import { addressHigh, addressLow, isValidLeaf, LAST_LEVEL, type TableGeometry } from './table-geometry.ts';
 
 /** What is to be mapped everywhere in a range. */
 export class LeafTemplate {
@@ -18,10 +11,10 @@ export class LeafTemplate {
   /** Low word of a page, without the address. */
   readonly pageLow: number;
   readonly valid: boolean;
-  /** Whether output addresses are page-aligned; if not they are cut, and no block can map them. */
+  /** Whether output addresses are multiples of the granule; if not they are cut, and no block can map them. */
   readonly exact: boolean;
   readonly blocks: boolean;
-  /** Whether runs of 16 get the contiguous bit. */
+  /** Whether runs of entries get the contiguous bit. */
   readonly hint: boolean;
   /** High-word bits in which a leaf may differ and still be what is asked for. */
   readonly ignoredHigh: number;
@@ -51,13 +44,20 @@ export class LeafTemplate {
   }
 
   /** Whether a block, or an invalid entry, has these attributes and gives `page` the output `frame`. */
-  isMappedBy(low: number, high: number, level: number, page: number, frame: number): boolean {
+  isMappedBy(
+    geometry: TableGeometry,
+    low: number,
+    high: number,
+    level: number,
+    page: number,
+    frame: number,
+  ): boolean {
     const nT = isValidLeaf(low, level) ? DescriptorLow.NoTranslation : 0;
     return (
       this.exact &&
       ((low ^ this.low) & (LOW_MASK | nT)) === 0 &&
       ((high ^ this.high) & ~DescriptorHigh.Address & ~this.ignoredHigh) === 0 &&
-      leafFrameOf(low, high, level) === frame - (page % pagesPerEntry(level))
+      geometry.leafFrameOf(low, high, level) === frame - (page % geometry.pagesPerEntry(level))
     );
   }
 }

@@ -33,8 +33,16 @@ export class LinearMap<R extends TranslationRegime = TranslationRegime> extends 
       );
     }
     super(options);
+    const { granulePages } = this.root.context.geometry;
     this.offset = offset;
     this.#offsetPages = Number(offset / BigInt(FRAME_SIZE));
+    if (this.#offsetPages % granulePages !== 0) {
+      throw new PageTableError(
+        'InvalidOffset',
+        `the offset ${hex(offset)} is no multiple of ${granulePages * FRAME_SIZE}`,
+        { offset },
+      );
+    }
   }
 
   /**

@@ -1,7 +1,6 @@
 import { PageTableError } from '../../errors.ts';
 import { DescriptorHigh } from '../descriptor-bits.ts';
 import { type AttributeKind, LOW_MASK } from './attribute-words.ts';
-import { RUN_ENTRIES } from './contiguous-hint.ts';
 import { DescriptorCursor } from './descriptor-cursor.ts';
 import type { LeafTemplate } from './leaf-template.ts';
 import type { LiveRules } from './live-rules.ts';
@@ -9,10 +8,10 @@ import type { MappingContext } from './mapping-context.ts';
 import { MemoryRegion } from './memory-region.ts';
 import type { Update } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
-import { FIRST_BLOCK_LEVEL, isValidLeaf, LAST_LEVEL, pagesPerEntry } from './table-geometry.ts';
+import { isValidLeaf, LAST_LEVEL } from './table-geometry.ts';
 import type { UpdatableCursor } from './updatable-cursor.ts';
 
-/** The run of 16 entries that is being looked at, and how the first of them changes. */
+/** The run of entries that is being looked at, and how the first of them changes. */
 interface RunChange {
   first: number;
   low: number;
@@ -40,14 +39,15 @@ export class LiveCheck {
   /** Mapping the pages from `firstPage` up to `end` to the frames from `frame` on. */
   map(firstPage: number, end: number, frame: number, template: LeafTemplate): void {
     this.#begin(firstPage, end);
-    const cursor = new DescriptorCursor(this.#kind, this.#context.firstPage);
+    const { geometry } = this.#context;
+    const cursor = new DescriptorCursor(this.#kind, this.#context.firstPage, geometry);
     visitRange(this.#context, firstPage, end, cursor, () => {
       const { low, high, level, page, pageCount } = cursor;
       if (!isValidLeaf(low, level)) return;
-      const pages = pagesPerEntry(level);
+      const pages = geometry.pagesPerEntry(level);
       const whole = pageCount === pages;
       const output = frame + page - firstPage;
-      if (template.valid && template.isMappedBy(low, high, level, page, output)) return;
+      if (template.valid && template.isMappedBy(geometry, low, high, level, page, output)) return;
       const base = level === LAST_LEVEL ? output : output - (output % pages);
       const newLow = template.lowFor(level, base);
       const newHigh = template.highFor(base) | (high & template.ignoredHigh);
@@ -55,7 +55,7 @@ export class LiveCheck {
         if (!this.#rules.permits(level, low, high, newLow, newHigh)) {
           throw this.#violation(page, pageCount, 'a valid descriptor cannot be changed so');
         }
-        const stays = template.blocks && level >= FIRST_BLOCK_LEVEL && output % pages === 0;
+        const stays = template.blocks && level >= geometry.firstBlockLevel && output % pages === 0;
         if (!whole || (level < LAST_LEVEL && !stays)) throw this.#splitting(page, pageCount);
       } else if (!whole) throw this.#splitting(page, pageCount);
       if ((high & this.#hint) !== 0) this.#changeInRun(level, page, low ^ newLow, high ^ newHigh);
@@ -90,7 +90,11 @@ export class LiveCheck {
 
   /** A descriptor that is visited in part can change only if it maps nothing. */
   #changed({ level, oldLow, page, pageCount }: UpdatableCursor): void {
-    if (level < LAST_LEVEL && isValidLeaf(oldLow, level) && pageCount < pagesPerEntry(level)) {
+    if (
+      level < LAST_LEVEL &&
+      isValidLeaf(oldLow, level) &&
+      pageCount < this.#context.geometry.pagesPerEntry(level)
+    ) {
       throw this.#splitting(page, pageCount);
     }
   }
@@ -111,7 +115,8 @@ export class LiveCheck {
     // Addresses are not compared: those of a run differ, and no valid one may change.
     const low = deltaLow & LOW_MASK;
     const high = deltaHigh & ~DescriptorHigh.Address;
-    const pages = pagesPerEntry(level) * RUN_ENTRIES;
+    const { geometry } = this.#context;
+    const pages = geometry.pagesPerEntry(level) * geometry.runEntries(level);
     const first = page - (page % pages);
     const run = this.#run;
     if (run.first !== first) {

@@ -2,7 +2,7 @@ import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { highWordOf, LOW_MASK, lowWordOf } from './attribute-words.ts';
 import { knownBits } from './attributes.ts';
 import type { TranslationRegime } from './regime.ts';
-import { LAST_LEVEL, leafFrameOf } from './table-geometry.ts';
+import { LAST_LEVEL, type TableGeometry } from './table-geometry.ts';
 
 /** Copies of imported constants, which V8 would read anew in every check. */
 const LAST: number = LAST_LEVEL;
@@ -20,9 +20,11 @@ export class LiveRules {
   readonly #notSetHigh: number;
   readonly #notClearedLow: number;
   readonly #notClearedHigh: number;
+  readonly #geometry: TableGeometry;
 
-  constructor({ attributeKind, liveSettable, liveClearable }: TranslationRegime) {
+  constructor({ attributeKind, liveSettable, liveClearable }: TranslationRegime, geometry: TableGeometry) {
     const known = knownBits(attributeKind);
+    this.#geometry = geometry;
     this.#notSetLow = lowWordOf(known & ~liveSettable);
     this.#notSetHigh = highWordOf(known & ~liveSettable);
     this.#notClearedLow = lowWordOf(known & ~liveClearable);
@@ -39,7 +41,7 @@ export class LiveRules {
       (newHigh & ~high & this.#notSetHigh) === 0 &&
       (high & ~newHigh & this.#notClearedHigh) === 0 &&
       ((((low ^ newLow) & ADDRESS_LOW) | ((high ^ newHigh) & ADDRESS_HIGH)) === 0 ||
-        leafFrameOf(low, high, level) === leafFrameOf(newLow, newHigh, level))
+        this.#geometry.leafFrameOf(low, high, level) === this.#geometry.leafFrameOf(newLow, newHigh, level))
     );
   }
 }

@@ -1,6 +1,7 @@
 import type { FrameSource } from '../../memory/frame-source.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
 import type { UndoJournal } from '../../memory/undo-journal.ts';
+import type { TableGeometry } from './table-geometry.ts';
 import type { TableRelease } from './table-release.ts';
 import type { StaleTranslations } from './tlb-maintenance.ts';
 
@@ -12,6 +13,7 @@ export interface MappingContext {
   readonly journal: UndoJournal;
   readonly rootFrame: number;
   readonly rootLevel: number;
+  readonly geometry: TableGeometry;
   /** Page number of relative page 0. */
   readonly firstPage: number;
   /** Whether a failed operation leaves everything as it was. */

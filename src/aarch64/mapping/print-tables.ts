@@ -2,16 +2,7 @@ import { addressOfPage, hex } from '../../addresses.ts';
 import { DescriptorHigh } from '../descriptor-bits.ts';
 import { LOW_MASK } from './attribute-words.ts';
 import type { MappingContext } from './mapping-context.ts';
-import {
-  ENTRIES,
-  frameOf,
-  isTable,
-  isValidLeaf,
-  LAST_LEVEL,
-  leafFrameOf,
-  pagesPerEntry,
-  WORDS,
-} from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, LAST_LEVEL, type TableGeometry, WORDS } from './table-geometry.ts';
 
 const INDENT = '  ';
 
@@ -33,12 +24,12 @@ export function* printTables(
   title: string,
   namesOf: (low: number, high: number, level: number) => readonly string[],
 ): Generator<string> {
-  const { firstPage, rootFrame, rootLevel } = context;
+  const { firstPage, geometry, rootFrame, rootLevel } = context;
   yield `${title}: root table at ${hex(addressOfPage(rootFrame))}, level ${rootLevel}`;
   yield* printTable(rootFrame, rootLevel, firstPage, INDENT);
 
   function* printTable(frame: number, level: number, base: number, indent: string): Generator<string> {
-    const pages = pagesPerEntry(level);
+    const pages = geometry.pagesPerEntry(level);
     for (const { first, count, low, high } of groupsOf(frame, level)) {
       const page = base + first * pages;
       const range = `${hex(addressOfPage(page))}–${hex(addressOfPage(page + count * pages) - 1n)}`;
@@ -51,7 +42,7 @@ export function* printTables(
         const names = namesOf(low, high, level).join(' | ');
         const leaf = level === LAST_LEVEL ? 'page' : 'block';
         const what = count === 1 ? leaf : `${count} ${leaf}s`;
-        const output = hex(addressOfPage(leafFrameOf(low, high, level)));
+        const output = hex(addressOfPage(geometry.leafFrameOf(low, high, level)));
         yield isValidLeaf(low, level) ? `${line} ${what} → ${output} ${names}` : `${line} invalid ${names}`;
       }
     }
@@ -60,14 +51,16 @@ export function* printTables(
   function groupsOf(frame: number, level: number): Group[] {
     const start = context.tables.locate(frame);
     const { words } = context.tables;
+    const entries = geometry.entriesAt(level);
     const groups: Group[] = [];
-    for (let first = 0; first < ENTRIES; ) {
+    for (let first = 0; first < entries; ) {
       const low = words[start + first * WORDS] as number;
       const high = words[start + first * WORDS + 1] as number;
       let count = 1;
-      while (first + count < ENTRIES) {
+      while (first + count < entries) {
         const at = start + (first + count) * WORDS;
-        if (!continues(low, high, words[at] as number, words[at + 1] as number, level, count)) break;
+        const [nextLow, nextHigh] = [words[at] as number, words[at + 1] as number];
+        if (!continues(geometry, low, high, nextLow, nextHigh, level, count)) break;
         count++;
       }
       if ((low | high) !== 0) groups.push({ first, count, low, high });
@@ -79,6 +72,7 @@ export function* printTables(
 
 /** Whether an entry goes on with what the one `count` entries before it began. */
 function continues(
+  geometry: TableGeometry,
   low: number,
   high: number,
   nextLow: number,
@@ -87,7 +81,7 @@ function continues(
   count: number,
 ): boolean {
   if (isTable(low, level) || isTable(nextLow, level)) return false;
-  const step = isValidLeaf(low, level) ? count * pagesPerEntry(level) : 0;
+  const step = isValidLeaf(low, level) ? count * geometry.pagesPerEntry(level) : 0;
   return (
     ((low ^ nextLow) & LOW_MASK) === 0 &&
     ((high ^ nextHigh) & ~DescriptorHigh.Address) === 0 &&

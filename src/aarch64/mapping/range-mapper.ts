@@ -2,22 +2,16 @@ import { FRAME_SIZE, WORDS_PER_FRAME } from '../../addresses.ts';
 import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { LOW_MASK, packHigh, packLow } from './attribute-words.ts';
 import { Constraints } from './constraints.ts';
-import { breakRun, hintBlocks, RUN_ENTRIES, RUN_WORDS, wholeRuns } from './contiguous-hint.ts';
+import { breakRun, hintBlocks, wholeRuns } from './contiguous-hint.ts';
 import { LeafTemplate } from './leaf-template.ts';
 import type { MappingContext } from './mapping-context.ts';
 import {
   addressHigh,
   addressLow,
-  ENTRIES,
-  entryIndex,
-  FIRST_BLOCK_LEVEL,
-  firstPageOfEntry,
   frameOf,
   isTable,
   isValidLeaf,
   LAST_LEVEL,
-  leafFrameOf,
-  pagesPerEntry,
   TYPE_MASK,
   WORDS,
 } from './table-geometry.ts';
@@ -25,8 +19,7 @@ import type { StaleTranslations } from './tlb-maintenance.ts';
 
 /** Copies of imported constants: V8 reads an imported binding anew in every iteration of a loop. */
 const STRIDE: number = WORDS;
-const PAGE_STEP: number = FRAME_SIZE;
-const TABLE_WORDS: number = WORDS_PER_FRAME;
+const FRAME_WORDS: number = WORDS_PER_FRAME;
 const TYPE: number = TYPE_MASK;
 const ADDRESS_HIGH: number = DescriptorHigh.Address;
 
@@ -40,22 +33,25 @@ export class RangeMapper {
   #template = new LeafTemplate(0, Constraints.None, false);
   /** The memory around the root, whose frame numbers agree with the root's in bits 39:20. */
   readonly #words: Uint32Array;
-  /** Bits 19:0 and 39:20 of its first frame number, and its tables. */
+  /** Bits 19:0 and 39:20 of its first frame number, and its frames. */
   readonly #firstLow: number;
   readonly #firstHigh: number;
-  readonly #nearTables: number;
+  readonly #nearFrames: number;
   readonly #rootStart: number;
   readonly #rootLevel: number;
+  /** Whether tables are such as {@link mapPage} is written for: of 4 KiB, with a root of one table. */
+  readonly #isPlain: boolean;
 
   constructor(context: MappingContext) {
     this.#context = context;
-    const { rootFrame, rootLevel, tables } = context;
+    const { geometry, rootFrame, rootLevel, tables } = context;
     const { words, firstFrame } = tables.around(rootFrame);
     this.#words = words;
     this.#firstLow = firstFrame % 2 ** 20;
     this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
-    this.#nearTables = words.length / TABLE_WORDS;
-    this.#rootStart = (rootFrame - firstFrame) * TABLE_WORDS;
+    this.#nearFrames = words.length / FRAME_WORDS;
+    this.#rootStart = (rootFrame - firstFrame) * FRAME_WORDS;
+    this.#isPlain = geometry.granulePages === 1 && geometry.rootFrames === 1;
     this.#rootLevel = rootLevel;
   }
 
@@ -68,10 +64,11 @@ export class RangeMapper {
 
   /**
    * Maps one page of tables that are not in use, if all tables above it are there, in the same part of memory as the
-   * root. Nothing can fail behind the single store, so it needs no journal.
+   * root, of 4 KiB and not concatenated. Nothing can fail behind the single store, so it needs no journal.
    * @returns whether it did
    */
   mapPage(page: number, frame: number, template: LeafTemplate): boolean {
+    if (!this.#isPlain) return false;
     // Bits 35:18 choose the entries of levels 0 and 1, bits 17:0 those of levels 2 and 3: all in 32-bit integers.
     const upper = (page * 2 ** -18) & 0x3_ffff;
     const lower = page & 0x3_ffff;
@@ -98,8 +95,8 @@ export class RangeMapper {
       (low & TYPE) === TYPE &&
       ((words[at + 1] as number) & ADDRESS_HIGH) === this.#firstHigh &&
       distance >= 0 &&
-      distance < this.#nearTables;
-    return isNear ? distance * TABLE_WORDS : -1;
+      distance < this.#nearFrames;
+    return isNear ? distance * FRAME_WORDS : -1;
   }
 
   /** Maps pages of one entry that is not linked: `words` need not be in a table. */
@@ -122,17 +119,17 @@ export class RangeMapper {
    * @returns the table's frame
    */
   split(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): number {
-    const { frames, hinted, journal, stale, atomic } = this.#context;
+    const { frames, geometry, hinted, journal, stale, atomic } = this.#context;
     const child = frames.take(false);
     if (hinted) breakRun(this.#context, words, at, level, guarded);
     const low = words[at] as number;
     const high = words[at + 1] as number;
     if ((low & DescriptorLow.TableOrPage) === 0 && (low | high) !== 0) {
       const outer = this.#template;
-      const first = firstPageOfEntry(page, level);
-      const frame = isValidLeaf(low, level) ? leafFrameOf(low, high, level) : frameOf(low, high);
+      const first = geometry.firstPageOfEntry(page, level);
+      const frame = isValidLeaf(low, level) ? geometry.leafFrameOf(low, high, level) : frameOf(low, high);
       this.#template = templateOfEntry(low, high, this.#context.managesContiguous, outer.hint);
-      this.#mapTable(child, level + 1, first, first + pagesPerEntry(level), frame, false);
+      this.#mapTable(child, level + 1, first, first + geometry.pagesPerEntry(level), frame, false);
       this.#template = outer;
     }
     if (guarded) {
@@ -152,26 +149,27 @@ export class RangeMapper {
     firstFrame: number,
     guarded: boolean,
   ): void {
-    const start = this.#context.tables.locate(tableFrame);
-    const words = this.#context.tables.words;
+    const { geometry, tables } = this.#context;
+    const start = tables.locate(tableFrame);
+    const words = tables.words;
+    const pages = geometry.pagesPerEntry(level);
     if (level === LAST_LEVEL) {
-      this.#mapPages(words, start, firstPage, end - firstPage, firstFrame, guarded);
+      this.#mapPages(words, start, firstPage, (end - firstPage) / pages, firstFrame, guarded);
       return;
     }
-    const pages = pagesPerEntry(level);
-    const from = start + entryIndex(firstPage, level) * WORDS;
+    const from = start + geometry.entryIndex(firstPage, level) * WORDS;
     let page = firstPage;
     let frame = firstFrame;
     let at = from;
     while (page < end) {
-      const stop = Math.min(firstPageOfEntry(page, level) + pages, end);
+      const stop = Math.min(geometry.firstPageOfEntry(page, level) + pages, end);
       this.#mapEntry(words, at, level, page, stop, frame, guarded);
       frame += stop - page;
       page = stop;
       at += WORDS;
     }
     const live = guarded && this.#context.stale !== undefined;
-    if (this.#template.hint && level >= FIRST_BLOCK_LEVEL && !live) {
+    if (this.#template.hint && level >= geometry.firstBlockLevel && !live) {
       hintBlocks(this.#context, words, from, at, level, guarded);
     }
   }
@@ -186,15 +184,16 @@ export class RangeMapper {
     frame: number,
     guarded: boolean,
   ): void {
+    const { geometry } = this.#context;
     const template = this.#template;
     const low = words[at] as number;
     const high = words[at + 1] as number;
-    const pages = pagesPerEntry(level);
+    const pages = geometry.pagesPerEntry(level);
     const whole = stop - page === pages;
     const table = isTable(low, level);
     if (!table) {
-      if (template.isMappedBy(low, high, level, page, frame)) return;
-      if (whole && level >= FIRST_BLOCK_LEVEL && template.blocks && frame % pages === 0) {
+      if (template.isMappedBy(geometry, low, high, level, page, frame)) return;
+      if (whole && level >= geometry.firstBlockLevel && template.blocks && frame % pages === 0) {
         this.#writeLeaf(words, at, level, page, frame, guarded);
         return;
       }
@@ -240,9 +239,9 @@ export class RangeMapper {
     frame: number,
     guarded: boolean,
   ): void {
-    const { atomic, hinted, journal, stale } = this.#context;
+    const { atomic, geometry, hinted, journal, stale } = this.#context;
     const template = this.#template;
-    const index = page & (ENTRIES - 1);
+    const index = geometry.entryIndex(page, LAST_LEVEL);
     const at = start + index * WORDS;
     const end = at + count * WORDS;
     if (guarded) {
@@ -253,39 +252,46 @@ export class RangeMapper {
       }
     }
     if (hinted) this.#breakRunsAtEnds(words, at, end, guarded);
-    if (!template.hint || count < RUN_ENTRIES) {
-      fillPages(words, at, end, frame, template, 0);
+    const pages = geometry.granulePages;
+    const runEntries = geometry.runEntries(LAST_LEVEL);
+    if (!template.hint || count < runEntries) {
+      fillPages(words, at, end, frame, pages, template, 0);
       return;
     }
-    const [first, last] = wholeRuns(index, count, frame);
+    const [first, last] = wholeRuns(index, count, frame / pages, runEntries);
     const firstAt = start + first * WORDS;
     const lastAt = start + last * WORDS;
     if (first < last) this.#context.hinted = true;
-    fillPages(words, at, firstAt, frame, template, 0);
-    fillPages(words, firstAt, lastAt, frame + first - index, template, DescriptorHigh.Contiguous);
-    fillPages(words, lastAt, end, frame + last - index, template, 0);
+    const runsFrame = frame + (first - index) * pages;
+    fillPages(words, at, firstAt, frame, pages, template, 0);
+    fillPages(words, firstAt, lastAt, runsFrame, pages, template, DescriptorHigh.Contiguous);
+    fillPages(words, lastAt, end, frame + (last - index) * pages, pages, template, 0);
   }
 
   /** As {@link RangeMapper.map}, in tables that are in use: what is mapped already is not written again. */
   #mapLivePages(words: Uint32Array, start: number, page: number, count: number, frame: number): void {
     const stale = this.#context.stale as StaleTranslations;
     const template = this.#template;
-    const index = page & (ENTRIES - 1);
-    const [firstHint, endHint] = template.hint ? wholeRuns(index, count, frame) : [0, 0];
+    const { geometry } = this.#context;
+    const pages = geometry.granulePages;
+    const runEntries = geometry.runEntries(LAST_LEVEL);
+    const index = geometry.entryIndex(page, LAST_LEVEL);
+    const [firstHint, endHint] = template.hint ? wholeRuns(index, count, frame / pages, runEntries) : [0, 0];
     let hint = 0;
     for (let k = 0; k < count; k++) {
       const entry = index + k;
       const at = start + entry * WORDS;
-      if (entry % RUN_ENTRIES === 0) {
-        const hintable = entry >= firstHint && entry < endHint && !anyValid(words, at);
+      if (entry % runEntries === 0) {
+        const hintable = entry >= firstHint && entry < endHint && !anyValid(words, at, runEntries);
         hint = hintable ? DescriptorHigh.Contiguous : 0;
       }
-      const low = template.lowFor(LAST_LEVEL, frame + k);
-      const high = template.highFor(frame + k);
+      const output = frame + k * pages;
+      const low = template.lowFor(LAST_LEVEL, output);
+      const high = template.highFor(output);
       const oldLow = words[at] as number;
       const oldHigh = words[at + 1] as number;
       if (low === (oldLow | 0) && ((high ^ oldHigh) & ~template.ignoredHigh) === 0) continue;
-      if (isValidLeaf(oldLow, LAST_LEVEL)) stale.changed(page + k);
+      if (isValidLeaf(oldLow, LAST_LEVEL)) stale.changed(page + k * pages);
       else stale.written();
       words[at] = low;
       const kept = template.valid && isValidLeaf(oldLow, LAST_LEVEL) ? oldHigh & template.ignoredHigh : hint;
@@ -295,20 +301,22 @@ export class RangeMapper {
   }
 
   #breakRunsAtEnds(words: Uint32Array, at: number, end: number, guarded: boolean): void {
-    if (at % RUN_WORDS !== 0) breakRun(this.#context, words, at, LAST_LEVEL, guarded);
-    if (end % RUN_WORDS !== 0) breakRun(this.#context, words, end - WORDS, LAST_LEVEL, guarded);
+    const runWords = this.#context.geometry.runWords(LAST_LEVEL);
+    if (at % runWords !== 0) breakRun(this.#context, words, at, LAST_LEVEL, guarded);
+    if (end % runWords !== 0) breakRun(this.#context, words, end - WORDS, LAST_LEVEL, guarded);
   }
 
   /** Gives back a table that is no longer linked, and every table below it. */
   #unlink(tableFrame: number, level: number, firstPage: number, guarded: boolean): void {
-    const { tables, release } = this.#context;
+    const { geometry, tables, release } = this.#context;
     const stale = guarded ? this.#context.stale : undefined;
     const start = tables.locate(tableFrame);
     const words = tables.words;
-    const pages = pagesPerEntry(level);
+    const pages = geometry.pagesPerEntry(level);
+    const entries = geometry.entriesAt(level);
     // An invalidation by any address below an entry takes the entry of the walk, too.
     stale?.changed(firstPage);
-    for (let entry = 0; entry < ENTRIES; entry++) {
+    for (let entry = 0; entry < entries; entry++) {
       const low = words[start + entry * WORDS] as number;
       const page = firstPage + entry * pages;
       if (isTable(low, level)) {
@@ -326,23 +334,27 @@ function templateOfEntry(low: number, high: number, managed: boolean, hint: bool
   return new LeafTemplate(packed, hint ? Constraints.None : Constraints.NoContiguousHint, managed);
 }
 
-function anyValid(words: Uint32Array, runAt: number): boolean {
-  for (let at = runAt; at < runAt + RUN_WORDS; at += WORDS) {
+function anyValid(words: Uint32Array, runAt: number, runEntries: number): boolean {
+  for (let at = runAt; at < runAt + runEntries * WORDS; at += WORDS) {
     if (((words[at] as number) & DescriptorLow.Valid) !== 0) return true;
   }
   return false;
 }
 
-/** Writes page descriptors for consecutive frames, or the same invalid descriptor everywhere. */
+/**
+ * Writes page descriptors for consecutive outputs, or the same invalid descriptor everywhere.
+ * @param pages frames of a page
+ */
 function fillPages(
   words: Uint32Array,
   at: number,
   end: number,
   frame: number,
+  pages: number,
   template: LeafTemplate,
   extraHigh: number,
 ): void {
-  const step = template.valid ? PAGE_STEP : 0;
+  const step = template.valid ? pages * FRAME_SIZE : 0;
   // In 32-bit integers throughout: an unsigned word would make this loop one of doubles.
   let low = template.lowFor(LAST_LEVEL, frame) | 0;
   let high = template.highFor(frame) | extraHigh;

@@ -1,18 +1,9 @@
 import { wordsToBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
-import { breakRun, isUniform, RUN_WORDS, runStart } from './contiguous-hint.ts';
+import { breakRun, isUniform, runStart } from './contiguous-hint.ts';
 import type { MappingContext } from './mapping-context.ts';
 import type { RangeMapper } from './range-mapper.ts';
-import {
-  entryIndex,
-  firstPageOfEntry,
-  frameOf,
-  isTable,
-  isValidLeaf,
-  LAST_LEVEL,
-  pagesPerEntry,
-  WORDS,
-} from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, LAST_LEVEL, WORDS } from './table-geometry.ts';
 import type { UpdatableCursor } from './updatable-cursor.ts';
 
 /** A copy of the imported constant, which V8 would read anew in every iteration. */
@@ -47,7 +38,7 @@ export class RangeModifier {
   /** Changes what one entry that is not linked maps: `words` need not be in a table. */
   modifyWithin(words: Uint32Array, level: number, page: number, end: number, update: Update): void {
     this.#cursor.live = false;
-    const whole = end - page === pagesPerEntry(level);
+    const whole = end - page === this.#context.geometry.pagesPerEntry(level);
     this.#guarded(update, () => {
       if (whole) this.#modifyLeaf(words, 0, level, page, false);
       else this.#modifyEntry(words, 0, level, page, end, false);
@@ -67,20 +58,20 @@ export class RangeModifier {
 
   #modifyTable(tableFrame: number, level: number, firstPage: number, end: number, guarded: boolean): void {
     if (firstPage >= end) return;
-    const { atomic, hinted, journal, tables } = this.#context;
+    const { atomic, geometry, hinted, journal, tables } = this.#context;
     const start = tables.locate(tableFrame);
     const words = tables.words;
-    let at = start + entryIndex(firstPage, level) * WORDS;
+    let at = start + geometry.entryIndex(firstPage, level) * WORDS;
+    const pages = geometry.pagesPerEntry(level);
     if (level === LAST_LEVEL) {
-      const endAt = at + (end - firstPage) * WORDS;
+      const endAt = at + ((end - firstPage) / pages) * WORDS;
       if (guarded && atomic) journal.save(words, at, endAt - at);
       if (hinted) this.#modifyRuns(words, at, endAt, firstPage, guarded);
       else this.#modifyPages(words, at, endAt, firstPage, guarded);
       return;
     }
-    const pages = pagesPerEntry(level);
     for (let page = firstPage; page < end; at += WORDS) {
-      const stop = Math.min(firstPageOfEntry(page, level) + pages, end);
+      const stop = Math.min(geometry.firstPageOfEntry(page, level) + pages, end);
       this.#modifyEntry(words, at, level, page, stop, guarded);
       page = stop;
     }
@@ -98,7 +89,7 @@ export class RangeModifier {
     const low = words[at] as number;
     if (isTable(low, level)) {
       this.#modifyTable(frameOf(low, words[at + 1] as number), level + 1, page, stop, guarded);
-    } else if (stop - page < pagesPerEntry(level)) {
+    } else if (stop - page < context.geometry.pagesPerEntry(level)) {
       // The check has found that the callback changes nothing here. The original splits the live block all the same.
       const live = guarded && context.stale !== undefined;
       if (live && context.atomic && isValidLeaf(low, level)) return;
@@ -116,7 +107,7 @@ export class RangeModifier {
     const cursor = this.#cursor;
     cursor.level = level;
     cursor.page = page;
-    cursor.pageCount = pagesPerEntry(level);
+    cursor.pageCount = this.#context.geometry.pagesPerEntry(level);
     cursor.oldLow = cursor.lowWord = (words[at] as number) | 0;
     cursor.oldHigh = cursor.highWord = (words[at + 1] as number) | 0;
     cursor.visiting = true;
@@ -136,13 +127,15 @@ export class RangeModifier {
     const cursor = this.#cursor;
     const update = this.#update;
     cursor.level = LAST_LEVEL;
-    cursor.pageCount = 1;
+    const pages = this.#context.geometry.granulePages;
+    cursor.pageCount = pages;
     cursor.visiting = true;
     let page = firstPage;
     for (let at = firstAt; at < endAt; at += STRIDE) {
       const low = (words[at] as number) | 0;
       const high = (words[at + 1] as number) | 0;
-      cursor.page = page++;
+      cursor.page = page;
+      page += pages;
       cursor.oldLow = low;
       cursor.oldHigh = high;
       cursor.lowWord = low;
@@ -155,19 +148,24 @@ export class RangeModifier {
 
   /** As {@link #modifyPages}, run by run: a run that is no longer uniform loses the contiguous bit. */
   #modifyRuns(words: Uint32Array, firstAt: number, endAt: number, firstPage: number, guarded: boolean): void {
+    const { geometry } = this.#context;
+    const runWords = geometry.runWords(LAST_LEVEL);
     for (let at = firstAt; at < endAt; ) {
-      const next = Math.min(runStart(at) + RUN_WORDS, endAt);
-      this.#modifyPages(words, at, next, firstPage + (at - firstAt) / WORDS, guarded);
+      const next = Math.min(runStart(at, runWords) + runWords, endAt);
+      const page = firstPage + ((at - firstAt) / WORDS) * geometry.granulePages;
+      this.#modifyPages(words, at, next, page, guarded);
       this.#settleRun(words, at, LAST_LEVEL, guarded);
       at = next;
     }
   }
 
   #settleRun(words: Uint32Array, at: number, level: number, guarded: boolean): void {
-    if (!isUniform(words, runStart(at), level)) {
-      for (let entry = runStart(at); entry < runStart(at) + RUN_WORDS; entry += WORDS) {
-        breakRun(this.#context, words, entry, level, guarded);
-      }
+    const { geometry } = this.#context;
+    const runWords = geometry.runWords(level);
+    const start = runStart(at, runWords);
+    if (isUniform(geometry, words, start, level)) return;
+    for (let entry = start; entry < start + runWords; entry += WORDS) {
+      breakRun(this.#context, words, entry, level, guarded);
     }
   }
 

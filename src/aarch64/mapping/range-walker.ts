@@ -1,14 +1,6 @@
 import type { DescriptorCursor } from './descriptor-cursor.ts';
 import type { MappingContext } from './mapping-context.ts';
-import {
-  entryIndex,
-  firstPageOfEntry,
-  frameOf,
-  isTable,
-  LAST_LEVEL,
-  pagesPerEntry,
-  WORDS,
-} from './table-geometry.ts';
+import { frameOf, isTable, LAST_LEVEL, WORDS } from './table-geometry.ts';
 
 /** A copy of the imported constant, which V8 would read anew in every iteration. */
 const STRIDE: number = WORDS;
@@ -36,14 +28,16 @@ function visitTable<C extends DescriptorCursor>(
   cursor: C,
   visit: (descriptor: C) => void,
 ): void {
-  const start = context.tables.locate(tableFrame);
-  const words = context.tables.words;
-  let at = start + entryIndex(firstPage, level) * WORDS;
+  const { geometry, tables } = context;
+  const start = tables.locate(tableFrame);
+  const words = tables.words;
+  let at = start + geometry.entryIndex(firstPage, level) * WORDS;
+  const pages = geometry.pagesPerEntry(level);
   if (level === LAST_LEVEL) {
     cursor.level = level;
-    cursor.pageCount = 1;
+    cursor.pageCount = pages;
     cursor.visiting = true;
-    for (let page = firstPage; page < end; page++) {
+    for (let page = firstPage; page < end; page += pages) {
       cursor.lowWord = (words[at] as number) | 0;
       cursor.highWord = (words[at + 1] as number) | 0;
       cursor.page = page;
@@ -53,9 +47,8 @@ function visitTable<C extends DescriptorCursor>(
     cursor.visiting = false;
     return;
   }
-  const pages = pagesPerEntry(level);
   for (let page = firstPage; page < end; at += STRIDE) {
-    const stop = Math.min(firstPageOfEntry(page, level) + pages, end);
+    const stop = Math.min(geometry.firstPageOfEntry(page, level) + pages, end);
     const low = words[at] as number;
     if (isTable(low, level)) {
       visitTable(context, frameOf(low, words[at + 1] as number), level + 1, page, stop, cursor, visit);

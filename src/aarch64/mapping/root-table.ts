@@ -22,18 +22,15 @@ import { RangeMapper } from './range-mapper.ts';
 import { RangeModifier, type Update, updateFault } from './range-modifier.ts';
 import { visitRange } from './range-walker.ts';
 import type { AttributeKindOf, AttributesOf, TranslationRegime, VaRangeOption } from './regime.ts';
-import { ENTRIES, LAST_LEVEL, pagesPerEntry, WORDS } from './table-geometry.ts';
+import { MAX_ADDRESS_BITS, TableGeometry, WORDS } from './table-geometry.ts';
 import type { TableOptions } from './table-options.ts';
 import { TableRelease } from './table-release.ts';
 import { NO_MAINTENANCE, type StaleTranslations, type TlbMaintenance } from './tlb-maintenance.ts';
 import { TranslatedRange } from './translated-range.ts';
 import { UpdatableCursor } from './updatable-cursor.ts';
 
-/** Physical address bits without FEAT_LPA. */
-const MAX_ADDRESS_BITS = 48;
-
 /**
- * A tree of stage 1 or stage 2 tables with the 4 KiB granule. It does not know whether the tables are in use:
+ * A tree of stage 1 or stage 2 tables. It does not know whether the tables are in use:
  * `Mapping` does.
  */
 export class RootTable<R extends TranslationRegime = TranslationRegime> {
@@ -56,13 +53,13 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   /**
    * A tree with an empty root table.
    * @throws PageTableError InvalidRootLevel, InvalidVaRange (the regime has no upper range), OutOfResources,
-   *   UnalignedPageBase, TableOutsideMemory
+   *   UnalignedPageBase, TableOutsideMemory; RangeError for other options that do not fit
    */
   constructor(options: TableOptions<R> & VaRangeOption<R>) {
-    const { regime, rootLevel, atomic = true, physicalAddressBits = MAX_ADDRESS_BITS } = options;
-    if (!Number.isInteger(rootLevel) || rootLevel < 0 || rootLevel > LAST_LEVEL) {
-      throw new PageTableError('InvalidRootLevel', `the root level is ${rootLevel}, not 0 to 3`);
-    }
+    const { regime, rootLevel, vaBits, granule = '4K', atomic = true } = options;
+    const { physicalAddressBits = MAX_ADDRESS_BITS } = options;
+    const isStageTwo = regime.name === 'stage 2';
+    const geometry = new TableGeometry({ granule, rootLevel, vaBits, isStageTwo });
     const vaRange = options.vaRange ?? 'lower';
     if (!(regime.vaRanges as readonly string[]).includes(vaRange)) {
       throw new PageTableError('InvalidVaRange', `${regime.name} has no ${vaRange} range of addresses`);
@@ -73,17 +70,20 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     this.regime = regime;
     this.vaRange = vaRange;
     this.rootLevel = rootLevel;
-    this.#range = new TranslatedRange(vaRange, pagesPerEntry(rootLevel) * ENTRIES);
-    const tables = new TableMemory(options.memory);
-    const release = new TableRelease(options.allocator, tables, !atomic);
-    const frames = new FrameSource(release, tables);
+    this.#range = new TranslatedRange(vaRange, geometry);
+    const { granulePages, rootFrames } = geometry;
+    const tables = new TableMemory(options.memory, granulePages);
+    const release = new TableRelease(options.allocator, tables, granulePages, !atomic);
+    const frames = new FrameSource(release, tables, granulePages);
+    const rootSource = rootFrames === granulePages ? frames : new FrameSource(release, tables, rootFrames);
     this.#context = {
       tables,
       frames,
       release,
       journal: new UndoJournal(),
-      rootFrame: takeRoot(frames, atomic),
+      rootFrame: takeRoot(rootSource, atomic),
       rootLevel,
+      geometry,
       firstPage: this.#range.firstPage,
       atomic,
       managesContiguous: options.contiguousHints ?? true,
@@ -91,9 +91,16 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       frameEnd: 2 ** (physicalAddressBits - 12),
       stale: undefined,
     };
-    const live = new LiveRules(regime);
+    const live = new LiveRules(regime, geometry);
     const { firstPage, frameEnd, managesContiguous } = this.#context;
-    const rules = { kind: regime.attributeKind, live, frameEnd, retain: !atomic, managesContiguous };
+    const rules = {
+      kind: regime.attributeKind,
+      live,
+      geometry,
+      frameEnd,
+      retain: !atomic,
+      managesContiguous,
+    };
     this.#cursor = new UpdatableCursor(rules, firstPage);
     this.#mapper = new RangeMapper(this.#context);
     this.#modifier = new RangeModifier(this.#context, this.#mapper, this.#cursor);
@@ -125,11 +132,11 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     flags: AttributesOf<R>,
     constraints: ConstraintBits = Constraints.None,
   ): TlbMaintenance {
-    const { frame, exact } = frameOfAddress(address);
+    const { frame, exact } = this.#frameOfAddress(address);
     return this.mapFrames(region, frame, flags, constraints, exact);
   }
 
-  /** {@link mapRange} by frame number. @param exact whether the address was page-aligned */
+  /** {@link mapRange} by frame number. @param exact whether the address was a multiple of the granule */
   mapFrames(
     region: MemoryRegion,
     frame: number,
@@ -177,7 +184,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   walkRange(region: MemoryRegion, visit: (descriptor: Descriptor<AttributeKindOf<R>>) => void): void {
     const { page, end } = this.#range.relative(region);
     const kind = this.regime.attributeKind as AttributeKindOf<R>;
-    const cursor = new DescriptorCursor(kind, this.#context.firstPage);
+    const cursor = new DescriptorCursor(kind, this.#context.firstPage, this.#context.geometry);
     try {
       visitRange(this.#context, page, end, cursor, visit as (descriptor: DescriptorCursor) => void);
     } catch (cause) {
@@ -201,16 +208,16 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       entries = breakLeaves(this.#context, page, end);
     });
     this.#broken = true;
-    const { firstPage } = this.#context;
+    const { firstPage, geometry } = this.#context;
     const first = Math.min(page, entries[0]?.page ?? page);
     const last = entries.at(-1);
-    const behind = Math.max(end, last === undefined ? end : last.page + pagesPerEntry(last.level));
+    const behind = Math.max(end, last === undefined ? end : last.page + geometry.pagesPerEntry(last.level));
     return {
       region,
       unmapped: MemoryRegion.ofPages(firstPage + first, firstPage + behind),
       maintenance,
       mapRange: (address, flags, constraints = Constraints.None) => {
-        const { frame, exact } = frameOfAddress(address);
+        const { frame, exact } = this.#frameOfAddress(address);
         const template = this.#checkedTemplate(flags, constraints, exact);
         if (template.valid) this.#checkOutput(frame, end - page, exact);
         return this.#make(
@@ -240,7 +247,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   print(): string {
     const { name, attributeKind } = this.regime;
     const title = `${name}, ${this.vaRange} range`;
-    const cursor = new DescriptorCursor(attributeKind, 0);
+    const cursor = new DescriptorCursor(attributeKind, 0, this.#context.geometry);
     const names = (low: number, high: number, level: number): readonly string[] => {
       cursor.lowWord = low;
       cursor.highWord = high;
@@ -267,7 +274,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     within: ((words: Uint32Array, level: number, from: number, to: number) => void) | undefined,
     between: ((from: number, to: number) => void) | undefined,
   ): TlbMaintenance {
-    const { atomic, journal, stale } = this.#context;
+    const { atomic, geometry, journal, stale } = this.#context;
     if (!this.#broken) throw new Error('the range has been made already');
     this.#broken = false;
     try {
@@ -276,7 +283,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
         for (const { words, at, level, page: first, low, high } of entries) {
           const made = Uint32Array.of(low, high);
           const from = Math.max(first, page);
-          const to = Math.min(first + pagesPerEntry(level), end);
+          const to = Math.min(first + geometry.pagesPerEntry(level), end);
           if (from < to) {
             if (next < from) between?.(next, from);
             within?.(made, level, from, to);
@@ -339,6 +346,19 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     return this.#template;
   }
 
+  /** The frame that an address is in, cut to a page of the granule, and whether nothing was cut. */
+  #frameOfAddress(address: Address): { frame: number; exact: boolean } {
+    const { granulePages } = this.#context.geometry;
+    if (typeof address === 'number' && Number.isSafeInteger(address) && address >= 0) {
+      const frame = Math.floor(address / (granulePages * FRAME_SIZE)) * granulePages;
+      return { frame, exact: frame * FRAME_SIZE === address };
+    }
+    const bits = toBigInt(address);
+    const frame = Number(bits >> 12n);
+    const cut = frame % granulePages;
+    return { frame: frame - cut, exact: cut === 0 && bits % BigInt(FRAME_SIZE) === 0n };
+  }
+
   /** @throws PageTableError PhysAddrNotValid, UnalignedAddress */
   #checkOutput(frame: number, count: number, exact: boolean): void {
     const { atomic, frameEnd } = this.#context;
@@ -355,7 +375,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       const address = addressOfPage(frame);
       throw new PageTableError(
         'UnalignedAddress',
-        `the output address, in the page at ${hex(address)}, is no multiple of ${FRAME_SIZE}`,
+        `the output address, in the page at ${hex(address)}, is no multiple of ${this.#context.geometry.granulePages * FRAME_SIZE}`,
       );
     }
   }
@@ -366,15 +386,6 @@ function checkNoTable(flags: number): void {
   if ((lowWordOf(flags) & DescriptorLow.TableOrPage) === 0) return;
   const bits = unpackBits(flags);
   throw new PageTableError('InvalidFlags', 'TABLE_OR_PAGE is set by the engine', { bits });
-}
-
-function frameOfAddress(address: Address): { frame: number; exact: boolean } {
-  if (typeof address === 'number' && Number.isSafeInteger(address) && address >= 0) {
-    const frame = Math.floor(address / FRAME_SIZE);
-    return { frame, exact: frame * FRAME_SIZE === address };
-  }
-  const bits = toBigInt(address);
-  return { frame: Number(bits >> 12n), exact: bits % BigInt(FRAME_SIZE) === 0n };
 }
 
 function takeRoot(frames: FrameSource, atomic: boolean): number {

@@ -1,12 +1,24 @@
 import type { PageAllocator } from '../../memory/page-allocator.ts';
 import type { PhysicalMemory } from '../../memory/physical-memory.ts';
 import type { TranslationRegime } from './regime.ts';
+import type { GranuleName } from './table-geometry.ts';
 
 /** What every table tree is made from. */
 export interface TableOptions<R extends TranslationRegime> {
   readonly regime: R;
-  /** Level of the root table, 0 to 3: the tables translate 48, 39, 30 or 21 address bits. */
+  /**
+   * Level of the root table: from 0 (with the 64 KiB granule, and the 16 KiB granule at stage 2: from 1) to 3. A full
+   * one of 4 KiB tables translates 48, 39, 30 or 21 address bits, of 16 KiB tables 48, 47, 36 or 25, of 64 KiB tables
+   * 48 (level 1), 42 or 29.
+   */
   readonly rootLevel: number;
+  /** Size of pages and tables; 4K where absent, which is what the original has. */
+  readonly granule?: GranuleName;
+  /**
+   * Width of the input addresses, for a root table that is not full, or at stage 2 for up to 16 of them one after the
+   * other; what a full one translates where absent.
+   */
+  readonly vaBits?: number;
   /** Where the tables are. */
   readonly memory: PhysicalMemory;
   /** Where frames for tables come from, and go to. */

@@ -1,4 +1,4 @@
-import { type Address, addressOfPage, WORDS_PER_FRAME } from '../../addresses.ts';
+import { type Address, addressOfPage, FRAME_SIZE, WORDS_PER_FRAME } from '../../addresses.ts';
 import type { PageAllocator } from '../../memory/page-allocator.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
 
@@ -14,10 +14,13 @@ export class TableRelease implements PageAllocator {
   readonly #unlinked: number[] = [];
   /** Whether unlinked tables go back at once. */
   readonly #immediate: boolean;
+  /** Frames of a table below the root. */
+  readonly #tableFrames: number;
 
-  constructor(allocator: PageAllocator, tables: TableMemory, immediate: boolean) {
+  constructor(allocator: PageAllocator, tables: TableMemory, tableFrames: number, immediate: boolean) {
     this.#allocator = allocator;
     this.#tables = tables;
+    this.#tableFrames = tableFrames;
     this.#immediate = immediate;
   }
 
@@ -25,9 +28,9 @@ export class TableRelease implements PageAllocator {
     return this.#kept.pop() ?? this.#allocator.allocatePage(align, size, isRoot);
   }
 
-  releasePage(address: Address): void {
+  releasePage(address: Address, size: number): void {
     if (this.#allocator.releasePage === undefined) this.#kept.push(address);
-    else this.#allocator.releasePage(address);
+    else this.#allocator.releasePage(address, size);
   }
 
   /** A table was unlinked from the tree; its content stays until the operation ends. */
@@ -50,7 +53,7 @@ export class TableRelease implements PageAllocator {
 
   #release(frame: number): void {
     const start = this.#tables.locate(frame);
-    this.#tables.words.fill(0, start, start + WORDS_PER_FRAME);
-    this.releasePage(addressOfPage(frame));
+    this.#tables.words.fill(0, start, start + this.#tableFrames * WORDS_PER_FRAME);
+    this.releasePage(addressOfPage(frame), this.#tableFrames * FRAME_SIZE);
   }
 }

@@ -1,6 +1,7 @@
 import { addressOfPage, hex } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
 import type { MemoryRegion } from './memory-region.ts';
+import type { TableGeometry } from './table-geometry.ts';
 
 /** Pages of the 64-bit address space, and of its lower half. */
 const SPACE_PAGES = 2 ** 52;
@@ -12,8 +13,11 @@ export class TranslatedRange {
   readonly firstPage: number;
   readonly pages: number;
   readonly #vaRange: 'lower' | 'upper';
+  /** Of what the ends of a region must be multiples. */
+  readonly #granulePages: number;
 
-  constructor(vaRange: 'lower' | 'upper', pages: number) {
+  constructor(vaRange: 'lower' | 'upper', { granulePages, pages }: TableGeometry) {
+    this.#granulePages = granulePages;
     this.#vaRange = vaRange;
     this.pages = pages;
     this.firstPage = vaRange === 'lower' ? 0 : SPACE_PAGES - pages;
@@ -21,7 +25,8 @@ export class TranslatedRange {
 
   /**
    * A region's first page and the one behind its last, relative to {@link firstPage}.
-   * @throws PageTableError RegionBackwards, AddressRange
+   * @throws PageTableError RegionBackwards, AddressRange; UnalignedAddress for a region that has a part of a page of a
+   *   granule above 4 KiB
    */
   relative({ startPage, endPage }: MemoryRegion): { page: number; end: number } {
     const { firstPage } = this;
@@ -36,7 +41,22 @@ export class TranslatedRange {
       if (startPage >= LOWER_PAGES) throw this.#outside(startPage);
       if (endPage > this.pages) throw this.#outside(endPage);
     } else if (startPage < firstPage) throw this.#outside(startPage);
+    if (this.#granulePages > 1) {
+      this.#checkAlignment(startPage);
+      this.#checkAlignment(endPage);
+    }
     return { page: startPage - firstPage, end: endPage - firstPage };
+  }
+
+  #checkAlignment(page: number): void {
+    if (page % this.#granulePages === 0) return;
+    const va = addressOfPage(page);
+    const granule = addressOfPage(this.#granulePages);
+    throw new PageTableError(
+      'UnalignedAddress',
+      `the range begins or ends at ${hex(va)}, which is no multiple of ${granule}`,
+      { va },
+    );
   }
 
   #outside(page: number): PageTableError {

@@ -1,4 +1,4 @@
-import { type Address, addressOfPage, FRAME_SIZE, hex, toBigInt } from '../../addresses.ts';
+import { type Address, addressOfPage, hex, toBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
 import { DescriptorLow } from '../descriptor-bits.ts';
 import {
@@ -16,16 +16,14 @@ import type { LiveRules } from './live-rules.ts';
 import {
   addressHigh,
   addressLow,
-  FIRST_BLOCK_LEVEL,
   isValidLeaf,
   LAST_LEVEL,
-  pagesPerEntry,
+  type TableGeometry,
   TYPE_MASK,
 } from './table-geometry.ts';
 
 /** Copies of imported constants, which V8 would read anew in every change. */
 const LAST: number = LAST_LEVEL;
-const FIRST_BLOCK: number = FIRST_BLOCK_LEVEL;
 const FLAGS: number = LOW_MASK;
 const VALID: number = DescriptorLow.Valid;
 const TABLE_OR_PAGE: number = DescriptorLow.TableOrPage;
@@ -34,6 +32,7 @@ const TABLE_OR_PAGE: number = DescriptorLow.TableOrPage;
 export interface UpdateRules<K extends AttributeKind> {
   readonly kind: K;
   readonly live: LiveRules;
+  readonly geometry: TableGeometry;
   /** First frame that is no physical memory. */
   readonly frameEnd: number;
   /** Whether attributes that the regime does not name are taken. */
@@ -53,6 +52,7 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   /** Whether changes that need break-before-make are refused. */
   live = false;
   readonly #rules: UpdateRules<K>;
+  readonly #firstBlockLevel: number;
   /** Bits that a change leaves: address and named attributes. */
   readonly #keptLow: number;
   readonly #keptHigh: number;
@@ -67,8 +67,9 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   #clearHigh = 0;
 
   constructor(rules: UpdateRules<K>, firstPage: number) {
-    super(rules.kind, firstPage);
+    super(rules.kind, firstPage, rules.geometry);
     this.#rules = rules;
+    this.#firstBlockLevel = rules.geometry.firstBlockLevel;
     this.#foreign = rules.managesContiguous ? CONTIGUOUS : 0;
     const kept = knownBits(rules.kind) | this.#foreign;
     this.#keptLow = lowWordOf(kept) | ~LOW_MASK;
@@ -96,7 +97,7 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
     checkAttributes(flags, this.#rules.kind, this.#rules.retain);
     const output = toBigInt(address);
     const { level } = this;
-    if (output % (BigInt(FRAME_SIZE) * BigInt(pagesPerEntry(level))) !== 0n) {
+    if (output % addressOfPage(this.#rules.geometry.pagesPerEntry(level)) !== 0n) {
       throw this.#fault(`cannot map to ${hex(output)}, which is not aligned to what it covers`);
     }
     const frame = Number(output >> 12n);
@@ -126,7 +127,9 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   #write(newLow: number, newHigh: number): void {
     if ((newLow & VALID) !== 0) {
       const { level, lowWord: low, highWord: high } = this;
-      if (level < FIRST_BLOCK) throw this.#fault('would become a block at level 0, which is reserved');
+      if (level < this.#firstBlockLevel) {
+        throw this.#fault(`would become a block at level ${level}, which is reserved`);
+      }
       if (!isValidLeaf(newLow, level)) throw this.#fault('would become 0b01 at level 3, which is reserved');
       if (
         this.live &&
