@@ -1,65 +1,76 @@
-import { Known } from '../src/outcome-list.ts';
-import type { DeviatingProbe, Erratum } from './errata.ts';
+import type { StageDeviation } from '../src/aarch64/walk-deviation.ts';
+import { FIRST_LEVEL } from '../src/aarch64/walk-granule.ts';
+import {
+  effectiveShareability,
+  type MemoryTypeTable,
+  SHAREABILITY_COLUMN_SHIFT,
+} from '../src/aarch64/walk-memory-type.ts';
+import { bit } from '../src/aarch64/walk-registers.ts';
+import { SHAREABILITY_INDEX_SHIFT, type WalkRange } from '../src/aarch64/walk-stage.ts';
+import { isStageTwoOn } from '../src/aarch64/walk-stage-two.ts';
+import type { WalkErratum } from './errata-walk.ts';
 
-const SHAREABILITY_SHIFT = 8;
-const OUTER_SHAREABLE = 2;
-/** MAIR byte of normal memory that is non-cacheable inside and outside. */
-const NON_CACHEABLE = 0x44;
-const REPRODUCED = 'test/machines/errata.test.ts';
+/** Deviations that QEMU's AArch64 emulation and what is made from it have in common. */
 
-/** PAR_EL1.SH of Device and of Normal Non-cacheable memory is as in the descriptor. */
-function showsShareabilityOfDescriptor({ predicted, observed }: DeviatingProbe): boolean {
-  const type = predicted.memoryType & 0xff;
-  const isAlwaysOuter = type >> 4 === 0 || type === NON_CACHEABLE;
-  return (
-    isAlwaysOuter &&
-    predicted.fault === 0 &&
-    observed.fault === 0 &&
-    predicted.memoryType >> SHAREABILITY_SHIFT === OUTER_SHAREABLE &&
-    type === (observed.memoryType & 0xff) &&
-    ((observed.known & Known.PhysicalAddress) === 0 || observed.physicalAddress === predicted.physicalAddress)
-  );
-}
+const test = 'test/machines/errata.test.ts';
 
-const SHAREABILITY = {
+export const SHAREABILITY_AS_WRITTEN = {
   rule: 'par-shareability-not-normalised',
   description:
-    'PAR_EL1.SH of Device and of Normal Non-cacheable memory is the SH field of the descriptor; the architecture has it read as outer shareable (Arm ARM D19.2.108, PAR_EL1.SH).',
-  test: REPRODUCED,
-  explains: showsShareabilityOfDescriptor,
-} as const;
+    'PAR_EL1.SH of Device and of Normal Non-cacheable memory is the SH field of the descriptor (of TCR with DS = 1); the architecture has it read as outer shareable (Arm ARM D19.2.108, PAR_EL1.SH).',
+  test,
+  deviation: {
+    stageOne: (stage, registers) =>
+      isStageTwoOn(registers) ? stage : { ...stage, memoryTypes: asWritten(stage.memoryTypes) },
+  },
+} satisfies WalkErratum;
 
-/** Bits 47:12 of a descriptor. */
-const ADDRESS_FIELD = 0x0000_ffff_ffff_f000n;
-
-/** The bits below a block's size in its descriptor become bits of the physical address. */
-function keepsLowBitsOfBlock({ predicted, observed, explain }: DeviatingProbe): boolean {
-  const leaf = explain().at(-1);
-  if (leaf?.kind !== 'leaf' || leaf.level === 3 || leaf.entry === undefined || leaf.next === undefined) {
-    return false;
-  }
-  const kept = leaf.entry & ADDRESS_FIELD & ~leaf.next;
-  return (
-    predicted.fault === 0 &&
-    observed.fault === 0 &&
-    kept !== 0n &&
-    BigInt(observed.physicalAddress) === (BigInt(predicted.physicalAddress) | kept) &&
-    ((observed.known & Known.MemoryType) === 0 ||
-      (observed.memoryType & 0xff) === (predicted.memoryType & 0xff))
-  );
+/** SH as it stands in the index, where the architecture has another. */
+function asWritten({ types, known }: MemoryTypeTable): MemoryTypeTable {
+  const written = types.map((type, index) => {
+    const attribute = type & 0xff;
+    const sh = index >>> SHAREABILITY_INDEX_SHIFT;
+    return effectiveShareability(attribute, sh) === sh ? type : attribute | (sh << SHAREABILITY_COLUMN_SHIFT);
+  });
+  return { types: written, known };
 }
 
-const BLOCK_BITS = {
-  rule: 'block-keeps-low-address-bits',
+export const RESERVED_BLOCK = {
+  rule: 'reserved-block-accepted',
   description:
-    'address bits of a block descriptor below the size of the block (20:12 for 2 MiB, 29:12 for 1 GiB) are RES0 or nT (Arm ARM D8.3.1), but are or-ed into the physical address.',
-  test: REPRODUCED,
-  explains: keepsLowBitsOfBlock,
-} as const;
+    'a descriptor with bits 1:0 = 0b01 translates as a block at levels at which it is reserved and must fault: at level 0 (pages of 4 KiB without FEAT_LPA2), at level 1 (16 KiB without FEAT_LPA2, 64 KiB without FEAT_LPA), and with FEAT_LPA2 one level above these (Arm ARM D8.3.1)',
+  test,
+  deviation: inEveryRange((range) => ({
+    ...range,
+    layout: { ...range.layout, firstBlockLevel: FIRST_LEVEL },
+  })),
+} satisfies WalkErratum;
 
-/** Deviations of machines that run AArch64 tables. */
-export const AARCH64_ERRATA: readonly Erratum[] = [
-  { machine: 'qemu-aarch64', from: '7.2', before: '7.3', ...SHAREABILITY },
-  { machine: 'unicorn-aarch64', from: '2.1', before: '2.2', ...SHAREABILITY },
-  { machine: 'unicorn-aarch64', from: '2.1', before: '2.2', ...BLOCK_BITS },
-];
+export const HIERARCHICAL_DISABLE = {
+  rule: 'hierarchical-disable-without-hpds',
+  description:
+    'TCR_ELx.HPDn takes effect on CPU models without FEAT_HPDS, where the bit is RES0 (Arm ARM D19.2.147)',
+  test,
+  deviation: {
+    stageOne: (stage, { tcr }) => ({
+      ...stage,
+      ranges: stage.ranges.map((range, index) => {
+        const fields = stage.regime.ranges[index];
+        return fields === undefined || !bit(tcr, fields.hierarchicalDisable)
+          ? range
+          : { ...range, hierarchical: false };
+      }),
+    }),
+  },
+} satisfies WalkErratum;
+
+/** A deviation of both stages in each of their ranges. */
+export function inEveryRange(change: (range: WalkRange) => WalkRange): StageDeviation {
+  return {
+    stageOne: (stage) => ({ ...stage, ranges: stage.ranges.map(change) }),
+    stageTwo: (stage) => {
+      const range = change(stage.range);
+      return { ...stage, range, ranges: [range] };
+    },
+  };
+}

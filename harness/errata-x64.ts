@@ -10,6 +10,7 @@ function forgetsPresent({ predicted, observed }: DeviatingProbe): boolean {
   return (
     x64Vector(predicted.fault) === Vector.PageFault &&
     (errorCode & PageFaultError.Reserved) !== 0 &&
+    (errorCode & PageFaultError.Present) !== 0 &&
     (predicted.fault ^ observed.fault) >>> 0 === PageFaultError.Present &&
     sameAddress
   );

@@ -1,35 +1,11 @@
 import type { Access, Privilege } from '../src/access-list.ts';
-import type { OutcomeList } from '../src/outcome-list.ts';
+import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { Registers } from '../src/registers.ts';
 import type { WalkStep } from '../src/translation.ts';
-import { AARCH64_ERRATA } from './errata-aarch64.ts';
 import { QEMU_AARCH64_ERRATA } from './errata-qemu-aarch64.ts';
 import { UNICORN_ERRATA } from './errata-unicorn.ts';
 import { X64_ERRATA } from './errata-x64.ts';
-
-/** One outcome taken out of an {@link OutcomeList}: what an erratum and a report look at. */
-export interface Outcome {
-  /** Bits of `Known`: which of the fields hold an answer. */
-  readonly known: number;
-  readonly fault: number;
-  readonly faultAddress: bigint;
-  readonly physicalAddress: number;
-  readonly memoryType: number;
-  /** As in OutcomeList; absent where nobody looked. */
-  readonly hpfar?: bigint;
-}
-
-/** The outcome at `index`, as an object for people and for {@link Erratum.explains}. */
-export function outcomeAt(outcomes: OutcomeList, index: number): Outcome {
-  return {
-    known: outcomes.known[index] as number,
-    fault: outcomes.fault[index] as number,
-    faultAddress: outcomes.faultAddress[index] as bigint,
-    physicalAddress: outcomes.physicalAddress[index] as number,
-    memoryType: outcomes.memoryType[index] as number,
-    ...(outcomes.hpfar !== undefined && { hpfar: outcomes.hpfar[index] as bigint }),
-  };
-}
+import type { Outcome } from './outcome.ts';
 
 /** An access whose observation differs from the prediction. */
 export interface DeviatingProbe {
@@ -42,6 +18,8 @@ export interface DeviatingProbe {
   readonly predicted: Outcome;
   readonly observed: Outcome;
   readonly registers: Registers;
+  /** The tables before the first access. */
+  readonly memory: PhysicalMemory;
   /** The walk to the address under test, see Walker.explain. */
   explain(): readonly WalkStep[];
 }
@@ -68,12 +46,7 @@ export interface Erratum {
 }
 
 /** Every known deviation. A version that an entry does not name is not excused by it. */
-export const ERRATA: readonly Erratum[] = [
-  ...X64_ERRATA,
-  ...AARCH64_ERRATA,
-  ...QEMU_AARCH64_ERRATA,
-  ...UNICORN_ERRATA,
-];
+export const ERRATA: readonly Erratum[] = [...X64_ERRATA, ...QEMU_AARCH64_ERRATA, ...UNICORN_ERRATA];
 
 /** The errata that apply to a machine in one version. */
 export function errataOf(

@@ -1,7 +1,7 @@
 /** The verification: inputs, machines, verdicts. */
 
 export { AttachedTables } from './attached-tables.ts';
-export { type DeviatingProbe, ERRATA, type Erratum, type Outcome } from './errata.ts';
+export { type DeviatingProbe, ERRATA, type Erratum } from './errata.ts';
 export { writeCapture } from './inputs/capture/write-capture.ts';
 export { type Complaint, InputError } from './inputs/input-error.ts';
 export { type BuiltLayout, buildLayout } from './inputs/layout/build-layout.ts';
@@ -34,6 +34,7 @@ export {
   type RegisteredMachine,
   selectMachines,
 } from './machines/registry.ts';
+export type { Outcome } from './outcome.ts';
 export type { Coverage } from './plan-points.ts';
 export type { MachineReport, Mismatch, MismatchGroup, Report } from './report.ts';
 export {

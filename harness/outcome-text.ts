@@ -4,7 +4,7 @@ import { hex } from '../src/addresses.ts';
 import { HPFAR_NONE, HPFAR_OPEN, isStructuralFault, Known } from '../src/outcome-list.ts';
 import type { Architecture } from '../src/registers.ts';
 import { describeX64Fault, x64MemoryTypeName } from '../src/x64/walk-fault.ts';
-import type { Outcome } from './errata.ts';
+import type { Outcome } from './outcome.ts';
 import type { ReportedFault, ReportedOutcome } from './report.ts';
 
 /** How an architecture's columns are put into words. */

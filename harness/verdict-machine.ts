@@ -2,8 +2,9 @@ import { decodeAArch64Fault, intermediatePageOf } from '../src/aarch64/walk-faul
 import { ACCESS_NAMES } from '../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../src/addresses.ts';
 import { HPFAR_NONE, HPFAR_OPEN, isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
-import { type DeviatingProbe, type Erratum, outcomeAt } from './errata.ts';
+import type { DeviatingProbe, Erratum } from './errata.ts';
 import type { Observations } from './machine.ts';
+import { outcomeAt } from './outcome.ts';
 import { type AppliedErratum, type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
 import { FAULT_COLUMNS, Judgement, judge } from './verdict.ts';
 import type { MismatchLog } from './verdict-log.ts';
@@ -113,7 +114,7 @@ export class MachineVerdict {
       return undefined;
     }
     const { accesses } = chunk.probes;
-    const { registers, walker } = this.#context;
+    const { registers, memory, walker } = this.#context;
     const address = accesses.address(index);
     const probe: DeviatingProbe = {
       address,
@@ -124,6 +125,7 @@ export class MachineVerdict {
       predicted: outcomeAt(chunk.predicted, index),
       observed: outcomeAt(observed, index),
       registers,
+      memory,
       explain: () => walker.explain(address),
     };
     return this.#knownErrata.find((erratum) => erratum.explains(probe));

@@ -1,13 +1,14 @@
 import { ACCESS_NAMES, PRIVILEGE_NAMES } from '../src/access-list.ts';
 import { type Address, FRAME_SIZE, hex } from '../src/addresses.ts';
 import { PageTableError } from '../src/errors.ts';
+import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { type MemoryAttributeBits, memoryAttributeNames } from '../src/memory-attributes.ts';
 import { Known, type OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
 import type { Walker } from '../src/walker.ts';
-import { outcomeAt } from './errata.ts';
 import { type Expectation, Expected, expectationOf, permissionControls } from './expectation.ts';
 import type { Declaration } from './expectation-declaration.ts';
+import { outcomeAt } from './outcome.ts';
 import { reportOutcome } from './outcome-text.ts';
 import type { PlanChunk } from './plan.ts';
 import { pageOfPoint } from './plan-points.ts';
@@ -17,6 +18,7 @@ import { partyAlone, type Statement } from './verdict-parties.ts';
 /** Who has a say in a mismatch, beside the machine. */
 export interface MismatchContext {
   readonly registers: Registers;
+  readonly memory: PhysicalMemory;
   readonly walker: Pick<Walker, 'explain'>;
   readonly declaration: Declaration | undefined;
   /** The engine's queryMemoryRegion for the page at an address; undefined for "no mapping". */

@@ -75,7 +75,7 @@ async function verifyWith(
   const harmlessFetchSlot = await loadHarmlessFetchSlot(registers.architecture);
   const subject: PlanSubject = { predictor: walker, memory, privileges, harmlessFetchSlot };
   const declaration = declarationOf(input);
-  const context: MismatchContext = { registers, walker, declaration, query: input.query };
+  const context: MismatchContext = { registers, memory, walker, declaration, query: input.query };
   const log = new MismatchLog(options.maxMismatches ?? DEFAULT_MAX_MISMATCHES);
   const queries = new QueryVerdict(context, log);
   judgeLeaves(declaration?.regions ?? [], leaves, memory, log);

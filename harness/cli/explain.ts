@@ -1,11 +1,11 @@
 import { ACCESS_NAMES, PRIVILEGE_NAMES } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
 import type { WalkStep } from '../../src/translation.ts';
-import { outcomeAt } from '../errata.ts';
 import { loadHarmlessFetchSlot } from '../fetch-slots.ts';
 import { loadInput } from '../inputs/load-input.ts';
 import type { VerificationInput } from '../inputs/types.ts';
 import { selectMachines } from '../machines/registry.ts';
+import { outcomeAt } from '../outcome.ts';
 import { reportOutcome } from '../outcome-text.ts';
 import { planAddress, type SingleAddressPlan } from '../plan-single.ts';
 import { textTable } from '../text-table.ts';

@@ -2,6 +2,7 @@ import type { Access, Privilege } from '../access-list.ts';
 import { HPFAR_NONE, HPFAR_OPEN, StructuralFault } from '../outcome-list.ts';
 import { type PermissionMask, permissionBit } from '../permissions.ts';
 import type { WalkMemory } from '../walk-memory.ts';
+import type { StageDeviation } from './walk-deviation.ts';
 import { hpfarOf, isPermissionStatus, onStageOneWalk, stageTwoSyndrome, syndrome } from './walk-fault.ts';
 import type { FirstStage } from './walk-first-stage.ts';
 import { MEMORY_TYPE_INDICES, type MemoryTypeTable } from './walk-memory-type.ts';
@@ -29,13 +30,23 @@ export class TwoStageTranslation {
   hpfar = HPFAR_NONE;
   readonly #tables: StageTwoWalk;
 
-  /** @param makeFirst makes stage 1 over the memory that it reads its tables from */
-  constructor(memory: WalkMemory, stageTwo: StageTwo, makeFirst: (tables: IntermediateMemory) => FirstStage) {
+  /**
+   * @param makeFirst makes stage 1 over the memory that it reads its tables from
+   * @param deviateTypes see StageDeviation
+   */
+  constructor(
+    memory: WalkMemory,
+    stageTwo: StageTwo,
+    makeFirst: (tables: IntermediateMemory) => FirstStage,
+    deviateTypes?: StageDeviation['combinedTypes'],
+  ) {
     this.#tables = new StageTwoWalk(memory, stageTwo);
     this.intermediateMemory = new IntermediateMemory(memory, this.#tables);
     this.first = makeFirst(this.intermediateMemory);
     this.second = new StageTwoWalk(memory, stageTwo);
-    this.memoryTypes = combinedMemoryTypes(this.first.memoryTypes, stageTwo.memoryTypes);
+    const [one, two] = [this.first.memoryTypes, stageTwo.memoryTypes];
+    const combined = combinedMemoryTypes(one, two);
+    this.memoryTypes = deviateTypes?.(one, two, combined) ?? combined;
   }
 
   /** Drops what is remembered: call it when tables may have changed. */

@@ -11,6 +11,7 @@ import { translateOne } from '../walk-single.ts';
 import type { Walker } from '../walker.ts';
 import { cpuFeaturesOf } from './walk-cpu.ts';
 import { scanRoots } from './walk-descriptor.ts';
+import type { StageDeviation } from './walk-deviation.ts';
 import { explainTwoStages } from './walk-explain-two.ts';
 import { decodeAArch64Fault, describeAArch64Fault } from './walk-fault.ts';
 import { FirstStageOff, FirstStageOn } from './walk-first-stage.ts';
@@ -24,17 +25,23 @@ import { rangeOf } from './walk-stage.ts';
 import { decodeStageOne, isStageOneOn } from './walk-stage-one.ts';
 import { decodeStageOneOff } from './walk-stage-one-off.ts';
 import { decodeStageTwo } from './walk-stage-two.ts';
+import type { IntermediateMemory } from './walk-stage-two-walk.ts';
 import { TwoStageTranslation } from './walk-two-stages.ts';
 
 /** A walker for EL1&0 with stage 2, alone or under stage 1; see `createWalker` and `AArch64Registers`. */
-export function createTwoStageWalker(memory: PhysicalMemory, registers: AArch64Registers): Walker {
-  const stageTwo = decodeStageTwo(registers);
-  const stageOne = isStageOneOn(registers) ? decodeStageOne(registers) : undefined;
-  const translation = new TwoStageTranslation(memory, stageTwo, (tables) =>
+export function createTwoStageWalker(
+  memory: PhysicalMemory,
+  registers: AArch64Registers,
+  deviation: StageDeviation,
+): Walker {
+  const { stageOne: deviateOne = (stage) => stage, stageTwo: deviateTwo = (stage) => stage } = deviation;
+  const stageTwo = deviateTwo(decodeStageTwo(registers), registers);
+  const stageOne = isStageOneOn(registers) ? deviateOne(decodeStageOne(registers), registers) : undefined;
+  const makeFirst = (tables: IntermediateMemory) =>
     stageOne === undefined
       ? new FirstStageOff(decodeStageOneOff(registers))
-      : new FirstStageOn(stageOne, new AArch64PageWalk(tables, stageOne)),
-  );
+      : new FirstStageOn(stageOne, new AArch64PageWalk(tables, stageOne));
+  const translation = new TwoStageTranslation(memory, stageTwo, makeFirst, deviation.combinedTypes);
   const { first, second } = translation;
   const walkOne = first instanceof FirstStageOn ? first.walk : undefined;
   const names = {

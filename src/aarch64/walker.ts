@@ -10,6 +10,7 @@ import type { AccessRequest, Translation, WalkStep } from '../translation.ts';
 import { translateOne } from '../walk-single.ts';
 import type { Walker } from '../walker.ts';
 import { scanRoots } from './walk-descriptor.ts';
+import type { StageDeviation } from './walk-deviation.ts';
 import { explainAArch64 } from './walk-explain.ts';
 import { decodeAArch64Fault, describeAArch64Fault } from './walk-fault.ts';
 import { levelBits } from './walk-granule.ts';
@@ -22,15 +23,26 @@ import { decodeStageOne } from './walk-stage-one.ts';
 import { isStageTwoOn } from './walk-stage-two.ts';
 import { createTwoStageWalker } from './walker-two-stages.ts';
 
-/** A walker for the regime that the registers select; see `createWalker` and `AArch64Registers`. */
-export function createAArch64Walker(memory: PhysicalMemory, registers: AArch64Registers): Walker {
+/**
+ * A walker for the regime that the registers select; see `createWalker` and `AArch64Registers`.
+ * @param deviation where the processor departs from the architecture
+ */
+export function createAArch64Walker(
+  memory: PhysicalMemory,
+  registers: AArch64Registers,
+  deviation: StageDeviation = {},
+): Walker {
   return isStageTwoOn(registers)
-    ? createTwoStageWalker(memory, registers)
-    : createStageOneWalker(memory, registers);
+    ? createTwoStageWalker(memory, registers, deviation)
+    : createStageOneWalker(memory, registers, deviation);
 }
 
-function createStageOneWalker(memory: PhysicalMemory, registers: AArch64Registers): Walker {
-  const stage = decodeStageOne(registers);
+function createStageOneWalker(
+  memory: PhysicalMemory,
+  registers: AArch64Registers,
+  { stageOne = (stage) => stage }: StageDeviation,
+): Walker {
+  const stage = stageOne(decodeStageOne(registers), registers);
   const { ranges } = stage;
   const walk = new AArch64PageWalk(memory, stage);
   const names = stageOneNames(stage.regime.hasUser);

@@ -35,12 +35,8 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     setInEveryLeaf(memory, 0x2000n, 0x40_0000n);
     return captureOf(memory, table.registers());
   },
-  'level-0-block-accepted': () => {
+  'reserved-block-accepted': () => {
     const { memory, registers } = new HandmadeTables().map(0n, 0n, WRITE_BACK, 0);
-    return captureOf(memory, registers);
-  },
-  'level-1-block-accepted': () => {
-    const { memory, registers } = new HandmadeTables({ pageShift: 14 }).map(0n, 0n, WRITE_BACK, 1);
     return captureOf(memory, registers);
   },
   'stage-one-walk-fault-has-level-of-stage-one': () => {

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
-import { errataOf, outcomeAt } from '../../harness/errata.ts';
+import { errataOf } from '../../harness/errata.ts';
 import type { GuestImage, Machine, Observations } from '../../harness/machine.ts';
+import { outcomeAt } from '../../harness/outcome.ts';
 import { FAULT_COLUMNS, type FaultColumns } from '../../harness/verdict.ts';
 import {
   ACCESS_NAMES,
@@ -73,7 +74,7 @@ export async function expectOutcomes(
     };
     const explain = () => createWalker(image.memory, image.registers).explain(row.address);
     const excused = errata.some((erratum) =>
-      erratum.explains({ ...probed, predicted, observed, registers: image.registers, explain }),
+      erratum.explains({ ...probed, ...image, predicted, observed, explain }),
     );
     if (excused) return;
     const name = `${PRIVILEGE_NAMES[row.privilege]} ${ACCESS_NAMES[row.access]} at ${hex(row.address)}`;

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
-import { errataOf, outcomeAt } from '../../harness/errata.ts';
+import { errataOf } from '../../harness/errata.ts';
 import type { GuestImage, Machine } from '../../harness/machine.ts';
+import { outcomeAt } from '../../harness/outcome.ts';
 import { differs, FAULT_COLUMNS } from '../../harness/verdict.ts';
 import { ACCESS_NAMES, type AccessList, PRIVILEGE_NAMES } from '../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../src/addresses.ts';
@@ -40,6 +41,7 @@ export async function compareWithWalker(
       predicted: outcomeAt(predicted, index),
       observed: outcomeAt(outcomes, index),
       registers,
+      memory,
       explain: () => walker.explain(accesses.address(index)),
     };
     if (errata.some((erratum) => erratum.explains(probe))) continue;
