@@ -1,22 +1,40 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { NORMAL, PAGE, READ_ONLY, snapshot, tableMemory } from '../../../test/mappings/tables.ts';
+import { NORMAL, PAGE, READ_ONLY, snapshot } from '../../../test/mappings/tables.ts';
 import {
   Constraints,
   El1And0,
   El1Attributes,
   FailingAllocator,
+  type GranuleName,
   invalidatedAddress,
   Mapping,
   MemoryRegion,
   PageTableError,
+  PhysicalMemory,
+  SequentialAllocator,
   type TlbMaintenance,
 } from '../../index.ts';
 
-/** Pages around the end of the first 2 MiB of what the tables translate, and the last ones of the address space. */
-const WINDOW = 1100;
-/** Pages of the upper range that take part: those up to the last one. */
-const UPPER_PAGES = 1536;
+/** What the trials know of a granule's tables; pages are the granule's. */
+interface Shape {
+  readonly granule: GranuleName;
+  /** 4 KiB pages of a page. */
+  readonly unit: number;
+  /** Pages of a block at level 2, and how many there and at level 3 share the contiguous bit. */
+  readonly block: number;
+  readonly run: number;
+  readonly blockRun: number;
+  readonly rootLevel: number;
+}
+
+const SHAPES: Readonly<Record<GranuleName, Shape>> = {
+  '4K': { granule: '4K', unit: 1, block: 512, run: 16, blockRun: 16, rootLevel: 1 },
+  '16K': { granule: '16K', unit: 4, block: 2048, run: 128, blockRun: 32, rootLevel: 2 },
+  '64K': { granule: '64K', unit: 16, block: 8192, run: 32, blockRun: 32, rootLevel: 2 },
+};
+const TABLES = 0x1_0000_0000;
+const TABLE_COUNT = 13;
 const { Empty, Valid, ReadOnly, User, SoftwareFlag1, ContiguousOrProtected, TableOrPage } = El1Attributes;
 const ENGINE_BITS = El1Attributes.union(ContiguousOrProtected, TableOrPage);
 
@@ -50,72 +68,81 @@ type Step =
     }
   | { readonly kind: 'compact' | 'activate' | 'deactivate' };
 
-const range = fc.record({
-  first: fc.oneof(fc.nat(WINDOW - 1), fc.constantFrom(0, 16, 512, 1024)),
-  count: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(16, 512, 1024)),
-});
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc
-      .tuple(
-        range,
-        fc.constantFrom(0, 0, 0, 16, 3, 512),
-        fc.constantFrom(NORMAL, NORMAL, READ_ONLY, Empty),
-        fc.constantFrom(Constraints.None, Constraints.NoBlockMappings, Constraints.NoContiguousHint),
-      )
-      .map(([{ first, count }, shift, flags, constraints]) => ({
-        kind: 'map' as const,
-        first,
-        count,
-        frame: first + shift,
-        flags,
-        constraints,
-      })),
-  },
-  {
-    weight: 3,
-    arbitrary: fc
-      .tuple(
-        range,
-        fc.constantFrom(ReadOnly, User, SoftwareFlag1, Empty),
-        fc.constantFrom(Empty, ReadOnly, Valid),
-      )
-      .map(([{ first, count }, set, clear]) => ({ kind: 'modify' as const, first, count, set, clear })),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom('compact', 'activate', 'deactivate').map((kind) => ({ kind }) as Step),
-  },
-);
+/** Ranges around the first two blocks of what the tables translate. */
+const rangeIn = ({ block, run }: Shape) =>
+  fc.record({
+    first: fc.oneof(fc.nat(2 * block + 75), fc.constantFrom(0, run, block, 2 * block)),
+    count: fc.oneof(fc.integer({ min: 1, max: 2 * run + 8 }), fc.constantFrom(run, block, 2 * block)),
+  });
+const stepIn = (shape: Shape): fc.Arbitrary<Step> =>
+  fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc
+        .tuple(
+          rangeIn(shape),
+          fc.constantFrom(0, 0, 0, shape.run, 3, shape.block),
+          fc.constantFrom(NORMAL, NORMAL, READ_ONLY, Empty),
+          fc.constantFrom(Constraints.None, Constraints.NoBlockMappings, Constraints.NoContiguousHint),
+        )
+        .map(([{ first, count }, shift, flags, constraints]) => ({
+          kind: 'map' as const,
+          first,
+          count,
+          frame: first + shift,
+          flags,
+          constraints,
+        })),
+    },
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(
+          rangeIn(shape),
+          fc.constantFrom(ReadOnly, User, SoftwareFlag1, Empty),
+          fc.constantFrom(Empty, ReadOnly, Valid),
+        )
+        .map(([{ first, count }, set, clear]) => ({ kind: 'modify' as const, first, count, set, clear })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('compact', 'activate', 'deactivate').map((kind) => ({ kind }) as Step),
+    },
+  );
 
 class Trial {
   readonly memory;
   readonly allocator;
   readonly map: Mapping<typeof El1And0>;
+  readonly #shape: Shape;
+  /** The first 4 KiB page of all, and how many of the granule's pages take part. */
   readonly #base: number;
   readonly #end: number;
   #model = new Map<number, Page>();
 
-  constructor(vaRange: 'lower' | 'upper', frames: number, contiguousHints: boolean) {
-    const { memory, allocator } = tableMemory();
-    this.memory = memory;
-    this.allocator = allocator;
-    const failing = new FailingAllocator(allocator, frames);
+  constructor(shape: Shape, vaRange: 'lower' | 'upper', tables: number, contiguousHints: boolean) {
+    const { granule, unit, block, rootLevel } = shape;
+    const size = TABLE_COUNT * unit * PAGE;
+    this.#shape = shape;
+    this.memory = PhysicalMemory.allocate(TABLES, size);
+    this.allocator = new SequentialAllocator(TABLES, size);
+    const { allocator, memory } = this;
+    const failing = new FailingAllocator(allocator, tables);
     this.map = new Mapping({
       regime: El1And0,
-      rootLevel: 1,
+      rootLevel,
+      granule,
       asid: 1,
       vaRange,
       memory,
       allocator: {
-        allocatePage: () => failing.allocatePage(PAGE, PAGE, false),
-        releasePage: (address) => allocator.releasePage(address),
+        allocatePage: (align, size, isRoot) => failing.allocatePage(align, size, isRoot),
+        releasePage: (address, size) => allocator.releasePage(address, size),
       },
       contiguousHints,
     });
-    this.#base = vaRange === 'lower' ? 0 : 2 ** 52 - UPPER_PAGES;
-    this.#end = vaRange === 'lower' ? 2 * WINDOW : UPPER_PAGES;
+    this.#end = vaRange === 'lower' ? 4 * block + 200 : 3 * block;
+    this.#base = vaRange === 'lower' ? 0 : 2 ** 52 - this.#end * unit;
   }
 
   run(step: Step): void {
@@ -136,7 +163,7 @@ class Trial {
     }
     const after = this.#leaves();
     this.#expectModel(step, after);
-    expectWholeRuns(after);
+    this.#expectWholeRuns(after);
     if (live) {
       this.#expectNothingStale(before, after, maintenance);
       expectNoBreakNeeded(before, after);
@@ -149,7 +176,7 @@ class Trial {
         const { first, count, frame, flags, constraints } = step;
         return this.map.mapRange(
           this.#region(first, count),
-          frame * PAGE,
+          frame * this.#shape.unit * PAGE,
           flags as typeof NORMAL,
           constraints,
         );
@@ -201,7 +228,7 @@ class Trial {
       if (operation.kind !== 'tlbi') continue;
       const address = invalidatedAddress(operation);
       if (address === undefined) return;
-      const leaf = kept.get(Number(address >> 12n) - this.#base);
+      const leaf = kept.get((Number(address >> 12n) - this.#base) / this.#shape.unit);
       for (let k = 0; k < (leaf?.count ?? 0); k++) kept.delete((leaf?.first ?? 0) + k);
     }
     for (const [page, { frame, flags }] of kept) {
@@ -212,42 +239,47 @@ class Trial {
   }
 
   #region(first: number, count: number): MemoryRegion {
-    return MemoryRegion.ofPages(this.#base + first, this.#base + Math.min(first + count, this.#end));
+    const pageOf = (index: number): number => this.#base + Math.min(index, this.#end) * this.#shape.unit;
+    return MemoryRegion.ofPages(pageOf(first), pageOf(first + count));
   }
 
   /** Every mapped page, with the leaf that maps it. */
   #leaves(): Map<number, Leaf> {
+    const { unit } = this.#shape;
     const pages = new Map<number, Leaf>();
-    this.map.walkRange(this.#region(0, 4096), (descriptor) => {
+    this.map.walkRange(this.#region(0, this.#end), (descriptor) => {
       if (!descriptor.isValid) return;
-      const { startPage, pageCount, outputFrame, flags } = descriptor;
-      const first = startPage - this.#base;
+      const { startPage, outputFrame, flags } = descriptor;
+      const first = (startPage - this.#base) / unit;
+      const count = descriptor.pageCount / unit;
+      const frame = outputFrame / unit;
       const hinted = El1Attributes.contains(flags, ContiguousOrProtected);
-      for (let k = 0; k < pageCount; k++) {
+      for (let k = 0; k < count; k++) {
         const own = El1Attributes.without(flags, ENGINE_BITS);
-        pages.set(first + k, { frame: outputFrame + k, flags: own, first, count: pageCount, hinted });
+        pages.set(first + k, { frame: frame + k, flags: own, first, count, hinted });
       }
     });
     return pages;
   }
-}
 
-/** A leaf with the contiguous bit has 15 neighbours that are alike, in an aligned run. */
-function expectWholeRuns(leaves: ReadonlyMap<number, Leaf>): void {
-  for (const [page, leaf] of leaves) {
-    if (!leaf.hinted) continue;
-    const pages = leaf.count * 16;
-    const start = page - (page % pages);
-    const first = leaves.get(start);
-    const isAlike =
-      first !== undefined &&
-      first.frame % pages === 0 &&
-      first.hinted &&
-      first.flags === leaf.flags &&
-      first.count === leaf.count &&
-      first.frame + page - start === leaf.frame &&
-      leaves.get(start + pages - 1)?.hinted === true;
-    if (!isAlike) expect.unreachable(`page ${page} has the contiguous bit, but no run`);
+  /** A leaf with the contiguous bit has neighbours that are alike, in an aligned run of the architecture's length. */
+  #expectWholeRuns(leaves: ReadonlyMap<number, Leaf>): void {
+    const { run, blockRun } = this.#shape;
+    for (const [page, leaf] of leaves) {
+      if (!leaf.hinted) continue;
+      const pages = leaf.count * (leaf.count === 1 ? run : blockRun);
+      const start = page - (page % pages);
+      const first = leaves.get(start);
+      const isAlike =
+        first !== undefined &&
+        first.frame % pages === 0 &&
+        first.hinted &&
+        first.flags === leaf.flags &&
+        first.count === leaf.count &&
+        first.frame + page - start === leaf.frame &&
+        leaves.get(start + pages - 1)?.hinted === true;
+      if (!isAlike) expect.unreachable(`page ${page} has the contiguous bit, but no run`);
+    }
   }
 }
 
@@ -263,18 +295,24 @@ function expectNoBreakNeeded(before: ReadonlyMap<number, Leaf>, after: ReadonlyM
 }
 
 test.each([
-  ['lower', true],
-  ['lower', false],
-  ['upper', true],
+  ['4K', 'lower', true, 100],
+  ['4K', 'lower', false, 100],
+  ['4K', 'upper', true, 100],
+  ['16K', 'lower', true, 25],
+  ['16K', 'upper', true, 25],
+  ['64K', 'lower', true, 10],
+  ['64K', 'upper', false, 10],
 ] as const)(
-  'in the %s range (hints: %s) mappings are what was asked for, failures change nothing, no TLB is left stale',
-  (vaRange, hints) => {
+  '%s pages in the %s range (hints: %s): mappings are what was asked for, failures change nothing, no TLB is left stale',
+  (granule, vaRange, hints, numRuns) => {
+    const shape = SHAPES[granule];
+    const steps = fc.array(stepIn(shape), { maxLength: 12 });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 12 }), fc.integer({ min: 1, max: 12 }), (steps, frames) => {
-        const trial = new Trial(vaRange, frames, hints);
-        for (const each of steps) trial.run(each);
+      fc.property(steps, fc.integer({ min: 1, max: TABLE_COUNT - 1 }), (each, tables) => {
+        const trial = new Trial(shape, vaRange, tables, hints);
+        for (const one of each) trial.run(one);
       }),
-      { numRuns: 100 },
+      { numRuns },
     );
   },
 );

@@ -5,9 +5,15 @@ import { PhysicalMemory } from '../../memory/physical-memory.ts';
 /** Frames of the first piece of memory; every further piece doubles it. */
 const FIRST_FRAMES = 64;
 
+/** Frames in a row that were one table, by their place in the block. */
+interface Run {
+  readonly index: number;
+  readonly frames: number;
+}
+
 /**
  * Frames in one contiguous block of a target's memory, for tables that are built here and loaded there. The memory
- * grows as tables need it; the lowest free frame is always used.
+ * grows as tables need it; the lowest free frame is always used. A table of several frames has them in a row.
  */
 export class TargetAllocator implements PageAllocator {
   /** Holds the tables, at the addresses that they have on the target. */
@@ -19,6 +25,8 @@ export class TargetAllocator implements PageAllocator {
   /** Indices of returned frames as a binary heap, the lowest first. */
   readonly #free: number[] = [];
   readonly #isFree = new Set<number>();
+  /** What came back of more than one frame. */
+  readonly #freeRuns: Run[] = [];
 
   /**
    * @param base physical address of the block on the target, a multiple of 4096 below 2^48
@@ -32,24 +40,30 @@ export class TargetAllocator implements PageAllocator {
     this.#base = Number(address);
   }
 
-  allocatePage(): number {
+  allocatePage(align: number = FRAME_SIZE, size: number = FRAME_SIZE): number {
+    if (align !== FRAME_SIZE || size !== FRAME_SIZE) return this.#allocateRun(align, size / FRAME_SIZE);
     const free = this.#takeFree();
     if (free !== undefined) {
       this.#isFree.delete(free);
       return this.#base + free * FRAME_SIZE;
     }
-    if (this.#used === this.#backed) this.#grow();
+    if (this.#used === this.#backed) this.#grow(1);
     return this.#base + this.#used++ * FRAME_SIZE;
   }
 
-  /** @throws RangeError for an address that is not a frame of the block in use */
-  releasePage(address: Address): void {
+  /**
+   * @param size what was asked for
+   * @throws RangeError for an address that is not a frame of the block in use
+   */
+  releasePage(address: Address, size: number = FRAME_SIZE): void {
     const index = (Number(address) - this.#base) / FRAME_SIZE;
-    if (!Number.isInteger(index) || index < 0 || index >= this.#used || this.#isFree.has(index)) {
+    const end = index + size / FRAME_SIZE;
+    if (!Number.isInteger(index) || index < 0 || end > this.#used || this.#anyFree(index, end)) {
       throw new RangeError(`${hex(address)} is not a frame that this allocator has handed out`);
     }
-    this.#isFree.add(index);
-    this.#giveFree(index);
+    for (let frame = index; frame < end; frame++) this.#isFree.add(frame);
+    if (size === FRAME_SIZE) this.#giveFree(index);
+    else this.#freeRuns.push({ index, frames: end - index });
   }
 
   /**
@@ -73,8 +87,40 @@ export class TargetAllocator implements PageAllocator {
     return this.memory.frameWords(this.#base / FRAME_SIZE + index) as Uint32Array;
   }
 
-  #grow(): void {
-    const frames = Math.max(this.#backed, FIRST_FRAMES);
+  #allocateRun(align: number, frames: number): number {
+    const addressOf = (index: number): number => this.#base + index * FRAME_SIZE;
+    const free = this.#freeRuns.findIndex(
+      (run) => run.frames === frames && addressOf(run.index) % align === 0,
+    );
+    if (free >= 0) {
+      const [{ index } = { index: 0 }] = this.#freeRuns.splice(free, 1);
+      for (let frame = index; frame < index + frames; frame++) this.#isFree.delete(frame);
+      return addressOf(index);
+    }
+    const alignedAfter = (index: number): number =>
+      (Math.ceil(addressOf(index) / align) * align - this.#base) / FRAME_SIZE;
+    let index = alignedAfter(this.#used);
+    if (index + frames > this.#backed) {
+      // A table lies in one piece of memory.
+      index = alignedAfter(this.#backed);
+      this.#grow(index + frames - this.#backed);
+    }
+    for (let skipped = this.#used; skipped < index; skipped++) {
+      this.#isFree.add(skipped);
+      this.#giveFree(skipped);
+    }
+    this.#used = index + frames;
+    return addressOf(index);
+  }
+
+  #anyFree(index: number, end: number): boolean {
+    for (let frame = index; frame < end; frame++) if (this.#isFree.has(frame)) return true;
+    return false;
+  }
+
+  /** @param needed the least number of frames that the new piece has */
+  #grow(needed: number): void {
+    const frames = Math.max(this.#backed, FIRST_FRAMES, needed);
     this.memory.addRange(this.#base + this.#backed * FRAME_SIZE, new ArrayBuffer(frames * FRAME_SIZE));
     this.#backed += frames;
   }
