@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // @ts-check
-/** The command. What it does stands in harness/cli; this file only explains a clone that is not built yet. */
+/** The command. What it does stands in harness/cli, bundled into one file; this only explains a clone that is not built yet. */
 import { existsSync } from 'node:fs';
 
-const main = new URL('../dist/harness/cli/main.js', import.meta.url);
+const main = new URL('../dist/bundle/mmucheck.js', import.meta.url);
 
 // A reader that has seen enough (`| head`) ends the output, and that is no error.
 process.stdout.on('error', (error) => {

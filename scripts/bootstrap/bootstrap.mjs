@@ -25,7 +25,7 @@ export async function bootstrap({ machines }) {
       }
       if (!isBuilt()) {
         say('compiling the TypeScript sources into dist');
-        build();
+        await build();
       }
     });
   }

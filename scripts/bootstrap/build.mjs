@@ -13,11 +13,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { bundlePrograms, isBundled } from './bundle.mjs';
 import { ROOT, StepError } from './step.mjs';
 
 /** What the build reads. */
 const SOURCES = ['src', 'harness', 'qemu', 'guest-stubs', 'bench', 'test/golden'];
-const SETTINGS = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+const SETTINGS = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/bootstrap/bundle.mjs',
+];
 /** What is copied beside the compiled files: the assembled stubs and published schemas. */
 const ASSET = /\.(bin|json)$/;
 const FINGERPRINT = join('dist', '.built-from');
@@ -29,16 +36,19 @@ const FINGERPRINT = join('dist', '.built-from');
 export function isBuilt(root = ROOT) {
   const path = join(root, FINGERPRINT);
   return (
-    existsSync(path) && readFileSync(path, 'utf8') === fingerprint(root) && existsSync(commandLink(root))
+    existsSync(path) &&
+    readFileSync(path, 'utf8') === fingerprint(root) &&
+    isBundled(root) &&
+    existsSync(commandLink(root))
   );
 }
 
 /**
- * Compiles into dist, copies the assets, and links `node_modules/.bin/mmucheck`, so that `npx mmucheck` works in
- * the clone.
+ * Compiles into dist, copies the assets, bundles the command, and links `node_modules/.bin/mmucheck`, so that
+ * `npx mmucheck` works in the clone.
  * @param {string} [root]
  */
-export function build(root = ROOT) {
+export async function build(root = ROOT) {
   const before = fingerprint(root);
   rmSync(join(root, FINGERPRINT), { force: true });
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -51,6 +61,7 @@ export function build(root = ROOT) {
     mkdirSync(join(root, 'dist', dirname(file)), { recursive: true });
     copyFileSync(join(root, file), join(root, 'dist', file));
   }
+  await bundlePrograms(root);
   linkCommand(root);
   writeFileSync(join(root, FINGERPRINT), before);
 }

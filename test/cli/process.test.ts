@@ -9,7 +9,7 @@ import { PACKAGE_FOLDER } from '../../harness/package.ts';
 
 const PROGRAM = join(PACKAGE_FOLDER, 'bin', 'mmucheck.js');
 const LARGE_CAPTURE = join(PACKAGE_FOLDER, 'examples', 'captures', 'ovmf-x64.core.gz');
-const isBuilt = existsSync(join(PACKAGE_FOLDER, 'dist', 'harness', 'cli', 'main.js'));
+const isBuilt = existsSync(join(PACKAGE_FOLDER, 'dist', 'bundle', 'mmucheck.js'));
 
 let folder: string;
 beforeAll(async () => {
