@@ -3,6 +3,7 @@ import {
   type GuestImage,
   type Machine,
   type MachineError,
+  type MachineOptions,
   type MachineProvider,
   machineErrorOf,
   type Observations,
@@ -47,10 +48,10 @@ export class MachineRun {
   }
 
   /** Starts the machine and loads the image. Its absence is no error: see {@link trouble}. */
-  async start(image: GuestImage): Promise<void> {
+  async start(image: GuestImage, options: MachineOptions): Promise<void> {
     this.#starting = this.#attempt(async () => {
       const provider = await this.#candidate.provider();
-      this.#machine = await provider.open();
+      this.#machine = await provider.open(options);
       await this.#machine.load(image);
     });
     await this.#starting;

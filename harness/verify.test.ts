@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { Access, Privilege } from '../src/access-list.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
@@ -6,7 +7,13 @@ import type { X64Registers } from '../src/registers.ts';
 import { createWalker } from '../src/walker.ts';
 import type { Erratum } from './errata.ts';
 import type { CaptureInput } from './inputs/types.ts';
-import { type Capabilities, type Machine, MachineError, type ProbeList } from './machine.ts';
+import {
+  type Capabilities,
+  type Machine,
+  MachineError,
+  type MachineOptions,
+  type ProbeList,
+} from './machine.ts';
 import { verify } from './verify.ts';
 import type { MachineCandidate } from './verify-run.ts';
 
@@ -58,7 +65,7 @@ function machineOf(
   falsify: Falsify = () => {},
   spoil: (after: PhysicalMemory) => void = setFlags,
   { memory } = input,
-): MachineCandidate & { closed: number } {
+): MachineCandidate & { closed: number; opened: MachineOptions[] } {
   const machine: Machine = {
     name: 'fake-x64',
     capabilities,
@@ -84,11 +91,15 @@ function machineOf(
   const candidate = {
     name: 'fake-x64',
     closed: 0,
+    opened: [] as MachineOptions[],
     provider: async () => ({
       name: 'fake-x64',
       architecture: 'x64' as const,
       detect: async () => ({ available: true as const, capabilities }),
-      open: async () => machine,
+      open: async (options: MachineOptions = {}) => {
+        candidate.opened.push(options);
+        return machine;
+      },
     }),
   };
   return candidate;
@@ -237,6 +248,18 @@ describe('verification of tables against a machine', () => {
   });
 });
 
+test('a machine is told how much is to come, and machines share the processor', async () => {
+  const machines = [machineOf(), machineOf()];
+  const { machines: reports } = await verify(input, { machines });
+  const cores = Math.max(1, Math.floor(availableParallelism() / 2));
+  for (const { opened } of machines) {
+    expect(opened).toEqual([{ expectedProbes: expect.any(Number), cores }]);
+    const { expectedProbes = 0 } = opened[0] ?? {};
+    expect(expectedProbes).toBeGreaterThan(0);
+    expect(expectedProbes).toBeLessThanOrEqual(reports[0]?.probes ?? 0);
+  }
+});
+
 describe('tables that a machine leaves behind', () => {
   const verifySpoilt = async (spoil: (memory: PhysicalMemory) => void) =>
     await verify(input, {
@@ -341,12 +364,12 @@ describe('tables that lead to themselves', () => {
     expect(report.verdict).toBe('agree');
   });
 
-  test('are refused by name where they hold more leaves than anybody can touch, and the machine is closed', async () => {
+  test('are refused by name where they hold more leaves than anybody can touch, and no machine is started', async () => {
     const machine = machineOf();
     await expect(verify(selfMapped(512), { machines: [machine] })).rejects.toThrow(
       /^small\.core: the tables hold \d+ leaves/,
     );
-    expect(machine.closed).toBeGreaterThan(0);
+    expect(machine.opened).toEqual([]);
   });
 });
 

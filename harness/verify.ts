@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { MAX_BATCH } from '../guest-stubs/protocol.ts';
 import type { Erratum } from './errata.ts';
 import { Declaration } from './expectation-declaration.ts';
@@ -66,45 +67,53 @@ async function verifyWith(
   options: VerifyOptions,
 ): Promise<Report> {
   const { registers, memory } = input;
-  const starting = Promise.all(runs.map((run) => run.start(input)));
   const { walker, translated, privileges, ...understood } = understand(input);
   const leaves = understood.leaves();
-  await starting;
-  if (options.required) for (const { trouble } of runs) if (trouble !== undefined) throw trouble;
-
-  const harmlessFetchSlot = await loadHarmlessFetchSlot(registers.architecture);
-  const subject: PlanSubject = { predictor: walker, memory, privileges, harmlessFetchSlot };
   const declaration = declarationOf(input);
-  const context: MismatchContext = { registers, memory, walker, declaration, query: input.query };
-  const log = new MismatchLog(options.maxMismatches ?? DEFAULT_MAX_MISMATCHES);
-  const queries = new QueryVerdict(context, log);
-  judgeLeaves(declaration?.regions ?? [], leaves, memory, log);
-  const tables = new TableExpectation(input, leaves);
-  for (const run of runs) run.prepare(context, log, options.errata);
-
   const coverage = options.coverage ?? 'leaves';
   const edges = fixedEdges(translated, declaration?.regions ?? []);
+  const expectedProbes = estimatePoints({ leaves, coverage }, edges) * accessesPerPoint(privileges);
+  const cores = Math.max(1, Math.floor(availableParallelism() / runs.length));
+  const starting = Promise.all(runs.map((run) => run.start(input, { expectedProbes, cores })));
+
+  // Planned while the machines start.
+  const harmlessFetchSlot = await loadHarmlessFetchSlot(registers.architecture);
+  const subject: PlanSubject = { predictor: walker, memory, privileges, harmlessFetchSlot };
   const leafCoverage: LeafCoverage = {
     leaves,
     deadEnds: understood.deadEnds(),
     coverage,
     ...(coverage === 'edges' && { isSeam: runStarts(leaves, walker, privileges) }),
   };
-  const total = estimatePoints(leafCoverage, edges) * accessesPerPoint(privileges);
-  let done = 0;
   const parts = partsOf(pointBatches(leafCoverage, edges, POINTS_PER_CHUNK), subject, declaration);
-  for (let part = next(parts); part !== undefined && runs.some((run) => run.trouble === undefined); ) {
+  let current = next(parts);
+  const context: MismatchContext = { registers, memory, walker, declaration, query: input.query };
+  const log = new MismatchLog(options.maxMismatches ?? DEFAULT_MAX_MISMATCHES);
+  const queries = new QueryVerdict(context, log);
+  judgeLeaves(declaration?.regions ?? [], leaves, memory, log);
+  const tables = new TableExpectation(input, leaves);
+
+  await starting;
+  if (options.required) for (const { trouble } of runs) if (trouble !== undefined) throw trouble;
+  for (const run of runs) run.prepare(context, log, options.errata);
+  const ask = async (part: JudgedChunk | undefined) =>
+    part === undefined ? [] : await Promise.all(runs.map((run) => run.probe(part)));
+  let done = 0;
+  let answering = ask(current);
+  while (current !== undefined && runs.some((run) => run.trouble === undefined)) {
     options.signal?.throwIfAborted();
-    const current: JudgedChunk = part;
-    const answers = runs.map((run) => run.probe(current));
-    part = next(parts); // planned while the machines are busy
-    for (const [index, answer] of (await Promise.all(answers)).entries()) {
+    // While the machines are busy with this part, the next one is planned and then the last one judged.
+    const following = next(parts);
+    const answers = await answering;
+    answering = ask(following);
+    for (const [index, answer] of answers.entries()) {
       if (answer !== undefined) runs[index]?.judge(current, answer);
     }
     queries.judge(current);
     tables.add(current.chunk);
     done += current.chunk.predicted.length;
-    options.onProgress?.(done, Math.max(done, total));
+    options.onProgress?.(done, Math.max(done, expectedProbes));
+    current = following;
   }
   await Promise.all(runs.map((run) => run.finish(tables)));
   return makeReport(input, coverage, runs, log);
