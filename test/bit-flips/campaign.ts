@@ -1,29 +1,33 @@
-import type { BuiltLayout } from '../../harness/inputs/layout/build-layout.ts';
 import type { Layout, LayoutRegion } from '../../harness/inputs/layout/layout.ts';
-import type { LayoutAgainstCaptureInput } from '../../harness/inputs/types.ts';
+import type { LayoutAgainstCaptureInput, UpkeepRange } from '../../harness/inputs/types.ts';
+import type { GuestImage } from '../../harness/machine.ts';
 import type { Mismatch, Report } from '../../harness/report.ts';
 import { verify } from '../../harness/verify.ts';
 import { hex } from '../../src/addresses.ts';
 import { Known } from '../../src/outcome-list.ts';
 import type { Descriptor } from './descriptors.ts';
-import { affectedRegions, type Meaning, type MeaningOfBit } from './meaning.ts';
+import type { Manual, Meaning } from './meaning.ts';
 import { type Answers, answersDiffer, type WarmMachine } from './warm-machine.ts';
+import { descriptorsOf, flipped, type Way, waysOf } from './ways.ts';
 
 /** Tables to spoil, and the layout that they should implement. */
 export interface Subject {
   readonly layout: Layout;
-  readonly built: BuiltLayout;
-  readonly descriptors: readonly Descriptor[];
-  readonly meaningOf: MeaningOfBit;
+  readonly image: GuestImage;
+  readonly upkeep: readonly UpkeepRange[];
+  readonly manual: Manual;
 }
 
 /** What became of all flips. */
 export interface CampaignResult {
+  readonly descriptors: number;
   /** Flips by meaning. */
   readonly flips: ReadonlyMap<Meaning, number>;
-  /** Flips that change something, and how many of them the verdict reported. */
-  readonly changing: number;
+  /** Flips that change something, by meaning, and how many of them the verdict reported. */
+  readonly changing: ReadonlyMap<Meaning, number>;
   readonly reported: number;
+  /** … and how many of them change nothing that the layout declares, see {@link isDeclared}. */
+  readonly undeclared: number;
   /** … and, by machine, how many of them its own answers showed. */
   readonly observed: ReadonlyMap<string, number>;
   /** Changing flips that nobody reported, or that a machine's answers did not show, with their number by meaning. */
@@ -32,9 +36,19 @@ export interface CampaignResult {
   readonly contradictions: readonly string[];
 }
 
-/** Meanings that no verdict can be expected to report, and why. */
-export const NOT_DECLARED: ReadonlyMap<Meaning, string> = new Map([
-  ['shareability', 'a layout does not declare who has to see a write'],
+/** Whether a layout says of a region what a flip of that meaning changes, so that a verdict can report it. */
+function isDeclared(meaning: Meaning, { aarch64 }: LayoutRegion): boolean {
+  if (meaning === 'shareability') return aarch64?.share !== undefined;
+  if (meaning === 'scope') return aarch64?.global !== undefined;
+  return meaning !== 'address space'; // a layout speaks of one physical address space
+}
+
+/** What no access shows, so that no machine's answers can change. */
+const SHOWN_BY_NO_ACCESS: readonly Meaning[] = ['scope', 'address space'];
+/** What an access shows only to machines that know this column. */
+const SHOWN_BY_COLUMN: ReadonlyMap<Meaning, number> = new Map([
+  ['memory type', Known.MemoryType],
+  ['shareability', Known.Shareability],
 ]);
 
 /** Flips every bit of every descriptor, one at a time, and holds verdict and machines against the meaning. */
@@ -49,31 +63,40 @@ export async function flipEveryBit(
 
 class Campaign implements CampaignResult {
   readonly flips = new Map<Meaning, number>();
+  readonly changing = new Map<Meaning, number>();
   readonly observed = new Map<string, number>();
   readonly survivors = new Map<string, number>();
   readonly contradictions: string[] = [];
-  changing = 0;
   reported = 0;
+  undeclared = 0;
   /** Deviations that the unspoilt tables show already, by machine and rule. */
   readonly #usualErrata = new Set<string>();
   readonly #subject: Subject;
   readonly #machines: readonly WarmMachine[];
+  readonly #ways: readonly Way[];
+  readonly #descriptors: readonly Descriptor[];
 
   constructor(subject: Subject, machines: readonly WarmMachine[]) {
     this.#subject = subject;
     this.#machines = machines;
+    this.#ways = waysOf(subject.image, subject.layout);
+    this.#descriptors = descriptorsOf(this.#ways);
+  }
+
+  get descriptors(): number {
+    return this.#descriptors.length;
   }
 
   async run(): Promise<void> {
     const sound = await this.#verify();
-    if (sound.verdict !== 'agree') this.contradictions.push(`the unspoilt tables: ${sound.verdict}`);
+    if (sound.verdict !== 'agree') this.contradictions.push(`the unspoilt tables: ${describe(sound)}`);
     for (const { name, errataApplied } of sound.machines) {
       for (const { rule } of errataApplied) this.#usualErrata.add(`${name} ${rule}`);
     }
     const before = new Map(this.#machines.map((machine) => [machine, machine.answers]));
-    for (const descriptor of this.#subject.descriptors) {
+    const { memory } = this.#subject.image;
+    for (const descriptor of this.#descriptors) {
       for (let bit = 0; bit < 64; bit++) {
-        const { memory } = this.#subject.built;
         memory.writeEntry(descriptor.entryAddress, descriptor.value ^ (1n << BigInt(bit)));
         const report = await this.#verify();
         memory.writeEntry(descriptor.entryAddress, descriptor.value);
@@ -83,8 +106,8 @@ class Campaign implements CampaignResult {
   }
 
   async #verify(): Promise<Report> {
-    const { built, layout } = this.#subject;
-    const { registers, memory, upkeep } = built;
+    const { image, layout, upkeep } = this.#subject;
+    const { registers, memory } = image;
     const input: LayoutAgainstCaptureInput = {
       kind: 'layout-against-capture',
       name: 'layout',
@@ -110,12 +133,14 @@ class Campaign implements CampaignResult {
     report: Report,
     before: ReadonlyMap<WarmMachine, Answers>,
   ): void {
-    const meaning = this.#subject.meaningOf(bit, descriptor);
-    this.flips.set(meaning, (this.flips.get(meaning) ?? 0) + 1);
-    const affected = affectedRegions(meaning, descriptor);
-    const what = `bit ${bit} (${meaning}) of the ${descriptor.isLeaf ? 'leaf' : 'table'} descriptor ${hex(descriptor.value)} at ${hex(descriptor.entryAddress)}`;
-    if (affected.length > 0) this.changing++;
-    this.#judgeReport(what, meaning, descriptor, affected, report);
+    const meaning = this.#subject.manual.meaningOf(bit, descriptor);
+    const flip: Flip = { meaning, descriptor, affected: this.#affectedBy(descriptor, bit, meaning) };
+    const what = describeFlip(flip, bit);
+    count(this.flips, meaning);
+    if (flip.affected.length > 0) count(this.changing, meaning);
+    if (flip.affected.length > 0 && meaning === 'nothing')
+      this.contradictions.push(`${what}: it changes something`);
+    this.#judgeReport(what, flip, report);
     for (const { status, reason } of report.machines) {
       if (status !== 'ran') this.contradictions.push(`${what}: ${reason}`);
     }
@@ -123,40 +148,55 @@ class Campaign implements CampaignResult {
       const rule = report.machines
         .find(({ name }) => name === machine.name)
         ?.errataApplied.find((erratum) => !this.#usualErrata.has(`${machine.name} ${erratum.rule}`))?.rule;
-      this.#judgeAnswers(what, meaning, affected, machine, before.get(machine) ?? new Map(), rule);
+      this.#judgeAnswers(what, flip, machine, before.get(machine) ?? new Map(), rule);
     }
   }
 
-  #judgeReport(
-    what: string,
-    meaning: Meaning,
-    descriptor: Descriptor,
-    affected: readonly LayoutRegion[],
-    { verdict, mismatches }: Report,
-  ): void {
-    if (NOT_DECLARED.has(meaning)) {
-      if (affected.length > 0) this.#survives(`not reported: ${meaning}`);
-      if (verdict === 'mismatch') this.contradictions.push(`${what}: reported although nothing is declared`);
-      return;
+  /** The regions for which a flip changes what some access does or is told. */
+  #affectedBy(descriptor: Descriptor, bit: number, meaning: Meaning): LayoutRegion[] {
+    const { seen } = this.#subject.manual;
+    const regions = new Set<LayoutRegion>();
+    for (const way of this.#ways) {
+      const after = flipped(way, descriptor, bit);
+      if (after === undefined) continue;
+      if (ALWAYS_CHANGING.includes(meaning) || seen(way) !== seen(after)) regions.add(way.region);
     }
-    if (affected.length === 0) {
+    return [...regions];
+  }
+
+  #judgeReport(what: string, { meaning, descriptor, affected }: Flip, { mismatches }: Report): void {
+    const toReport = affected.filter((region) => isDeclared(meaning, region));
+    if (toReport.length === 0) {
       const [first] = mismatches;
       if (first !== undefined) {
         const where = `${first.privilege} ${first.access} at ${first.address} ${first.remark ?? ''}`;
-        this.contradictions.push(`${what}: reported for ${where} although it changes nothing`);
+        this.contradictions.push(
+          `${what}: reported for ${where} although it changes nothing that is declared`,
+        );
       }
+      if (affected.length === 0) return;
+      this.undeclared++;
+      count(this.survivors, `not declared: ${meaning}`);
       return;
     }
-    let complete = verdict === 'mismatch';
-    for (const region of this.#subject.layout.regions) {
-      const isHit = mismatches.some((mismatch) => isIn(mismatch, region, descriptor));
-      const isAffected = affected.includes(region);
-      if (isHit === isAffected) continue;
-      if (isAffected) complete = false;
-      this.contradictions.push(`${what}: region ${region.name} is ${isHit ? '' : 'not '}reported`);
+    const wrong = this.#subject.layout.regions.filter(
+      (region) =>
+        mismatches.some((mismatch) => this.#isIn(mismatch, region, descriptor)) !== toReport.includes(region),
+    );
+    for (const region of wrong) {
+      const isMissing = toReport.includes(region);
+      this.contradictions.push(`${what}: region ${region.name} is ${isMissing ? 'not ' : ''}reported`);
     }
-    if (complete) this.reported++;
-    else this.#survives(`not reported: ${meaning}`);
+    if (toReport.every((region) => !wrong.includes(region))) this.reported++;
+    else count(this.survivors, `not reported: ${meaning}`);
+  }
+
+  /** Whether a mismatch lies in a region, where the descriptor translates it. */
+  #isIn({ address }: Mismatch, { base, size }: LayoutRegion, { stage, first, shift }: Descriptor): boolean {
+    const at = BigInt(address);
+    const isVirtual = stage === 1 || this.#ways.every(({ one }) => one.length === 0);
+    const isTranslated = !isVirtual || (at >= first && at < first + (1n << BigInt(shift)));
+    return isTranslated && at >= base && at < base + size;
   }
 
   /**
@@ -165,37 +205,48 @@ class Campaign implements CampaignResult {
    */
   #judgeAnswers(
     what: string,
-    meaning: Meaning,
-    affected: readonly LayoutRegion[],
+    { meaning, affected }: Flip,
     machine: WarmMachine,
     before: Answers,
     erratum: string | undefined,
   ): void {
+    const column = SHOWN_BY_COLUMN.get(meaning);
     const isObservable =
-      meaning !== 'shareability' &&
-      (meaning !== 'memory type' || (machine.observes & Known.MemoryType) !== 0);
+      !SHOWN_BY_NO_ACCESS.includes(meaning) && (column === undefined || (machine.observes & column) !== 0);
     const wrong = this.#subject.layout.regions.flatMap((region) => {
       const hasChanged = changedIn(region, before, machine.answers);
       if (hasChanged === (isObservable && affected.includes(region))) return [];
       return `${what}: ${machine.name} answers ${hasChanged ? 'differently' : 'as before'} in region ${region.name}`;
     });
-    if (wrong.length > 0 && erratum !== undefined) this.#survives(`${machine.name} deviates: ${erratum}`);
-    else this.contradictions.push(...wrong);
-    if (affected.length === 0 || NOT_DECLARED.has(meaning) || wrong.length > 0) return;
-    if (isObservable) this.observed.set(machine.name, (this.observed.get(machine.name) ?? 0) + 1);
-    else this.#survives(`not observed by ${machine.name}: ${meaning}`);
-  }
-
-  #survives(how: string): void {
-    this.survivors.set(how, (this.survivors.get(how) ?? 0) + 1);
+    if (wrong.length > 0 && erratum !== undefined) {
+      count(this.survivors, `${machine.name} deviates: ${erratum}`);
+    } else this.contradictions.push(...wrong);
+    if (affected.length === 0 || wrong.length > 0) return;
+    count(
+      isObservable ? this.observed : this.survivors,
+      isObservable ? machine.name : `not observed by ${machine.name}: ${meaning}`,
+    );
   }
 }
 
-/** Whether a mismatch lies in a region, where the descriptor translates it. */
-function isIn({ address }: Mismatch, region: LayoutRegion, { first, shift }: Descriptor): boolean {
-  const at = BigInt(address);
-  const isTranslated = at >= first && at < first + (1n << BigInt(shift));
-  return isTranslated && at >= region.base && at < region.base + region.size;
+interface Flip {
+  readonly meaning: Meaning;
+  readonly descriptor: Descriptor;
+  /** The regions for which it changes something. */
+  readonly affected: readonly LayoutRegion[];
+}
+
+/** What is not compared by what is seen. */
+const ALWAYS_CHANGING: readonly Meaning[] = ['translation', 'address space'];
+
+function describeFlip({ meaning, descriptor }: Flip, bit: number): string {
+  const { stage, isLeaf, value, entryAddress } = descriptor;
+  return `bit ${bit} (${meaning}) of the stage ${stage} ${isLeaf ? 'leaf' : 'table'} descriptor ${hex(value)} at ${hex(entryAddress)}`;
+}
+
+function describe({ verdict, mismatches }: Report): string {
+  const [first] = mismatches;
+  return `${verdict} ${first === undefined ? '' : JSON.stringify(first)}`;
 }
 
 function changedIn({ base, size }: LayoutRegion, before: Answers, after: Answers): boolean {
@@ -205,4 +256,8 @@ function changedIn({ base, size }: LayoutRegion, before: Answers, after: Answers
     if (now !== undefined && answersDiffer(answer, now)) return true;
   }
   return false;
+}
+
+function count<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

@@ -1,54 +1,70 @@
-import type { LayoutRegion } from '../../harness/inputs/layout/layout.ts';
 import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 
-/** A descriptor on the way to a region, found by nothing but the positions of the index bits in an address. */
+/** A descriptor on the way to an address, found by nothing but the positions of the index bits in the address. */
 export interface Descriptor {
   readonly entryAddress: bigint;
   readonly value: bigint;
-  /** log2 of the bytes that the descriptor translates: 39, 30, 21, 12. */
+  /** The stage of translation; x64 has one. */
+  readonly stage: 1 | 2;
+  /** log2 of the bytes that the descriptor translates: with pages of 4 KiB 39, 30, 21, 12. */
   readonly shift: number;
   readonly isLeaf: boolean;
-  /** First virtual address that it translates. */
+  /** First address that it translates. */
   readonly first: bigint;
-  /** The regions that need it. */
-  readonly regions: readonly LayoutRegion[];
 }
 
-const SHIFTS = [39, 30, 21, 12] as const;
-const ADDRESS_MASK = 0xf_ffff_ffff_f000n;
+/** How a walk cuts addresses. */
+export interface TableShape {
+  readonly stage: 1 | 2;
+  readonly root: bigint;
+  /** log2 of the size of a page and of a table. */
+  readonly pageShift: number;
+  /** Width of the addresses that are translated. */
+  readonly inputBits: number;
+  /** Tables on the longest way; where absent, as many as the width needs. Fewer stand for concatenated roots. */
+  readonly levels?: number;
+  readonly isLeaf: IsLeaf;
+}
 
 /** Whether a descriptor maps a page or block. */
-export type IsLeaf = (value: bigint, shift: number) => boolean;
+type IsLeaf = (value: bigint, shift: number, pageShift: number) => boolean;
 
-/** Every descriptor of a four-level table that the first or the last page of a region needs, each once. */
-export function descriptorsOnTheWay(
-  memory: PhysicalMemory,
-  root: bigint,
-  regions: readonly LayoutRegion[],
-  isLeaf: IsLeaf,
-): Descriptor[] {
-  const found = new Map<bigint, Descriptor>();
-  for (const region of regions) {
-    for (const address of [region.base, region.base + region.size - 1n]) {
-      let table = root;
-      for (const shift of SHIFTS) {
-        const entryAddress = table + ((address >> BigInt(shift)) & 0x1ffn) * 8n;
-        const value = memory.readEntry(entryAddress) ?? 0n;
-        const known = found.get(entryAddress);
-        const needing = known?.regions ?? [];
-        const descriptor = {
-          entryAddress,
-          value,
-          shift,
-          isLeaf: isLeaf(value, shift),
-          first: (address >> BigInt(shift)) << BigInt(shift),
-          regions: needing.includes(region) ? needing : [...needing, region],
-        };
-        found.set(entryAddress, descriptor);
-        if (descriptor.isLeaf) break;
-        table = value & ADDRESS_MASK;
-      }
-    }
+/** Intel SDM Vol. 3A tables 4-15 to 4-20: PS, or the last level. */
+export const isX64Leaf: IsLeaf = (value, shift) => shift === 12 || (value & 0x80n) !== 0n;
+/** Arm ARM D8.3: bits 1:0 = 0b01, or the last level. */
+export const isAArch64Leaf: IsLeaf = (value, shift, pageShift) => shift === pageShift || (value & 2n) === 0n;
+
+const ADDRESS_FIELD = 0xf_ffff_ffff_f000n;
+
+/** The descriptors from the root to the leaf of an address. */
+export function wayTo(memory: PhysicalMemory, shape: TableShape, address: bigint): Descriptor[] {
+  const { stage, root, pageShift, inputBits, isLeaf } = shape;
+  const indexBits = pageShift - 3;
+  const levels = shape.levels ?? Math.ceil((inputBits - pageShift) / indexBits);
+  const way: Descriptor[] = [];
+  let table = root;
+  let rest = address & lowBits(inputBits);
+  for (let below = levels - 1; below >= 0; below--) {
+    const shift = pageShift + below * indexBits;
+    const entryAddress = table + (rest >> BigInt(shift)) * 8n;
+    const value = memory.readEntry(entryAddress) ?? 0n;
+    const first = address & ~lowBits(shift);
+    way.push({ entryAddress, value, stage, shift, isLeaf: isLeaf(value, shift, pageShift), first });
+    if (way.at(-1)?.isLeaf) break;
+    table = value & ADDRESS_FIELD & ~lowBits(pageShift);
+    rest &= lowBits(shift);
   }
-  return [...found.values()];
+  return way;
+}
+
+/** Where a way leads an address. */
+export function outputOf(way: readonly Descriptor[], address: bigint): bigint {
+  const leaf = way.at(-1);
+  if (leaf === undefined || !leaf.isLeaf) throw new RangeError('the way has no leaf');
+  const offset = lowBits(leaf.shift);
+  return (leaf.value & ADDRESS_FIELD & 0xffff_ffff_ffffn & ~offset) | (address & offset);
+}
+
+function lowBits(count: number): bigint {
+  return (1n << BigInt(count)) - 1n;
 }

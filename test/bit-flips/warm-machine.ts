@@ -77,15 +77,22 @@ export class WarmMachine implements MachineCandidate {
   }
 }
 
-/** Whether an answer differs from another in what both know; shareability is left out. */
+/** Device memory, and Normal memory that is non-cacheable throughout: outer shareable, whatever PAR_EL1.SH says. */
+const ALWAYS_OUTER: readonly number[] = [0x00, 0x04, 0x08, 0x0c, 0x44];
+
+/** Whether an answer differs from another in what both know. */
 export function answersDiffer(left: Answer, right: Answer): boolean {
   const known = left.known & right.known;
   if ((known & Known.Completion) === 0) return false;
   if (left.fault === 0 && right.fault === 0) {
+    const [type, otherType] = [left.memoryType & 0xff, right.memoryType & 0xff];
     return (
       ((known & Known.PhysicalAddress) !== 0 && left.physicalAddress !== right.physicalAddress) ||
-      ((known & Known.MemoryType) !== 0 && (left.memoryType & 0xff) !== (right.memoryType & 0xff))
+      ((known & Known.MemoryType) !== 0 && type !== otherType) ||
+      ((known & Known.Shareability) !== 0 &&
+        left.memoryType !== right.memoryType &&
+        !ALWAYS_OUTER.includes(type))
     );
   }
-  return (left.fault === 0) !== (right.fault === 0) || left.fault !== right.fault;
+  return left.fault !== right.fault;
 }

@@ -1,0 +1,148 @@
+import type { Descriptor } from './descriptors.ts';
+import type { Manual, Meaning } from './meaning.ts';
+import { combined, type MemoryType, memoryTypeOfMair, memoryTypeOfStageTwo } from './memory-type-aarch64.ts';
+
+/** What decides about the meaning of AArch64 descriptors besides themselves. */
+export interface Regime {
+  /** Descriptors of stage 1 give rights to EL0. */
+  readonly hasUser: boolean;
+  /** … and accesses from EL0 exist: not so in EL2&0 with HCR_EL2.TGE = 0. */
+  readonly userExists: boolean;
+  /** NS chooses the physical address space: EL3, Secure EL1 and EL2. */
+  readonly isSecure: boolean;
+  readonly mair: bigint;
+  /** log2 of the page size of each stage. */
+  readonly pageShift: Readonly<Record<1 | 2, number>>;
+  /** What stage 1 says where it is off: HCR_EL2.DC, or Device-nGnRnE for data. */
+  readonly withoutStageOne?: MemoryType;
+}
+
+/**
+ * Arm ARM D8.3.1 and D8.3.2: VMSAv8-64 descriptors without FEAT_LPA and FEAT_LPA2, with TCR.HA = HD = HPD = 0,
+ * SCTLR.WXN = 0 and HCR_EL2.PTW = 0.
+ */
+export function aarch64Manual(regime: Regime): Manual {
+  const formats = { 1: stageOne(regime), 2: STAGE_TWO };
+  return {
+    meaningOf(bit, descriptor) {
+      const { stage, isLeaf, shift } = descriptor;
+      if (bit <= 1) return 'translation'; // valid; page or table, block, reserved
+      if (bit >= 12 && bit <= 47) {
+        // The next table, or the output address; below the size of either RES0, or nT.
+        return bit >= (isLeaf ? shift : regime.pageShift[stage]) ? 'translation' : 'nothing';
+      }
+      return formats[stage][isLeaf ? 'leaf' : 'table'](bit, descriptor);
+    },
+    seen({ one, two, walks }) {
+      const first = one.length === 0 ? undefined : seenOfStageOne(one, regime);
+      const second = two.length === 0 ? undefined : seenOfStageTwo(two);
+      const rights = [...'rwx'].flatMap((right) =>
+        (regime.userExists ? ['s', 'u'] : ['s'])
+          .filter((privilege) =>
+            [first, second].every((stage) => stage === undefined || stage.rights.has(`${right}${privilege}`)),
+          )
+          .map((privilege) => `${right}${privilege}`),
+      );
+      const type =
+        second === undefined
+          ? first?.type
+          : combined(first?.type ?? regime.withoutStageOne ?? second.type, second.type);
+      const isWalked = walks.every((walk) => seenOfStageTwo(walk).rights.has('rs'));
+      return `${isWalked} ${rights.join(' ')} ${type?.attribute} ${type?.shareability} ${first?.scope}`;
+    },
+  };
+}
+
+/** Bits 11:2 and 63:48 of tables and leaves. */
+type Format = Readonly<Record<'table' | 'leaf', (bit: number, descriptor: Descriptor) => Meaning>>;
+
+function stageOne({ hasUser, isSecure }: Regime): Format {
+  const security: Meaning = isSecure ? 'address space' : 'nothing';
+  return {
+    table(bit) {
+      if (bit <= 58) return 'nothing'; // ignored; RES0
+      if (bit === 59) return hasUser ? 'privileged execute' : 'nothing'; // PXNTable
+      if (bit === 60) return hasUser ? 'user execute' : 'execute'; // UXNTable, XNTable
+      if (bit === 61) return hasUser ? 'user data' : 'nothing'; // APTable[0]
+      if (bit === 62) return 'write'; // APTable[1]
+      return security; // NSTable
+    },
+    leaf(bit) {
+      if (bit <= 4) return 'memory type'; // AttrIndx
+      if (bit === 5) return security; // NS
+      if (bit === 6) return hasUser ? 'user data' : 'nothing'; // AP[1]
+      if (bit === 7) return 'write'; // AP[2]
+      if (bit <= 9) return 'shareability'; // SH
+      if (bit === 10) return 'translation'; // AF
+      if (bit === 11) return hasUser ? 'scope' : 'nothing'; // nG
+      if (bit <= 52) return 'nothing'; // RES0; GP; DBM with HD = 0; contiguous is a hint
+      if (bit === 53) return hasUser ? 'privileged execute' : 'nothing'; // PXN
+      if (bit === 54) return hasUser ? 'user execute' : 'execute'; // UXN, XN
+      return 'nothing'; // for software; ignored
+    },
+  };
+}
+
+const STAGE_TWO: Format = {
+  table: () => 'nothing', // ignored; RES0
+  leaf(bit) {
+    if (bit <= 5) return 'memory type'; // MemAttr
+    if (bit === 6) return 'read'; // S2AP[0]
+    if (bit === 7) return 'write'; // S2AP[1]
+    if (bit <= 9) return 'shareability'; // SH
+    if (bit === 10) return 'translation'; // AF
+    if (bit === 53 || bit === 54) return 'execute'; // XN
+    return 'nothing'; // RES0; DBM with HD = 0; contiguous is a hint; for software; ignored
+  },
+};
+
+interface Seen {
+  /** "rs", "wu", …: the access and the privilege. */
+  readonly rights: ReadonlySet<string>;
+  readonly type: MemoryType;
+  readonly scope?: boolean;
+}
+
+const RIGHTS = ['rs', 'ws', 'xs', 'ru', 'wu', 'xu'] as const;
+type Right = (typeof RIGHTS)[number];
+
+/** D8.4.1, direct permissions: what EL0 may write the privileged level never executes. */
+function seenOfStageOne(way: readonly Descriptor[], { hasUser, mair }: Regime): Seen {
+  const leaf = way.at(-1)?.value ?? 0n;
+  const has = (bit: bigint) => ((leaf >> bit) & 1n) === 1n;
+  const anyTable = (bit: bigint) => way.some(({ isLeaf, value }) => !isLeaf && ((value >> bit) & 1n) === 1n);
+  const writable = !has(7n) && !anyTable(62n);
+  const userReads = hasUser && has(6n) && !anyTable(61n);
+  const userWrites = userReads && writable;
+  const executeNever = has(54n) || anyTable(60n);
+  const privilegedNever = hasUser ? has(53n) || anyTable(59n) || userWrites : executeNever;
+  const given: Readonly<Record<Right, boolean>> = {
+    rs: true,
+    ws: writable,
+    xs: !privilegedNever,
+    ru: userReads,
+    wu: userWrites,
+    xu: hasUser && !executeNever,
+  };
+  return {
+    rights: new Set(RIGHTS.filter((right) => given[right])),
+    type: memoryTypeOfMair(Number((mair >> (8n * ((leaf >> 2n) & 7n))) & 0xffn), Number((leaf >> 8n) & 3n)),
+    ...(hasUser && { scope: has(11n) }),
+  };
+}
+
+/** D8.4.2, with FEAT_XNX: XN[1:0] = 0b00 all, 0b01 EL0 alone, 0b10 nobody, 0b11 EL1 alone. */
+const EXECUTABLE: readonly (readonly Right[])[] = [['xs', 'xu'], ['xu'], [], ['xs']];
+
+function seenOfStageTwo(way: readonly Descriptor[]): Seen {
+  const leaf = way.at(-1)?.value ?? 0n;
+  const has = (bit: bigint) => ((leaf >> bit) & 1n) === 1n;
+  return {
+    rights: new Set<string>([
+      ...(has(6n) ? ['rs', 'ru'] : []),
+      ...(has(7n) ? ['ws', 'wu'] : []),
+      ...(EXECUTABLE[Number((leaf >> 53n) & 3n)] ?? []),
+    ]),
+    type: memoryTypeOfStageTwo(Number((leaf >> 2n) & 15n), Number((leaf >> 8n) & 3n)),
+  };
+}
