@@ -1,7 +1,10 @@
+import type { TlbOperation as AArch64TlbOperation } from '../src/aarch64/mapping/tlb-maintenance.ts';
+import type { Architecture, Registers } from '../src/registers.ts';
 import type { X64TlbOperation } from '../src/x64/tlb-operation.ts';
+import { MachineError } from './machine.ts';
 
-/** One instruction that invalidates translations, of the architecture whose tables are loaded. */
-export type TlbOperation = X64TlbOperation;
+/** One instruction of TLB maintenance, of the architecture whose tables are loaded. */
+export type TlbOperation = X64TlbOperation | AArch64TlbOperation;
 
 /**
  * A guest that runs on while its tables change. Nothing is invalidated but by {@link invalidate}: between two of
@@ -14,11 +17,45 @@ export interface LiveGuest {
    * @throws MachineError 'failed' if the memory has other ranges than when it was loaded
    */
   update(): Promise<void>;
-  /** Executes the instructions in the guest, in order. */
+  /**
+   * Executes the instructions in the guest, in order.
+   * @throws MachineError 'unfit' for one of another architecture
+   */
   invalidate(operations: readonly TlbOperation[]): Promise<void>;
+  /**
+   * Loads base registers that lead to other tables (AArch64: TTBR0, TTBR1, VTTBR) in the guest. That invalidates
+   * nothing by itself. Absent where a machine cannot do that.
+   * @throws MachineError 'unfit' if any other register differs from those in force
+   */
+  switchTables?(registers: Registers): Promise<void>;
   /**
    * What supervisor reads of 8 bytes return in the guest; undefined for one that faults.
    * @param addresses multiples of 8
    */
   peek(addresses: readonly bigint[]): Promise<(bigint | undefined)[]>;
+}
+
+const X64_KINDS: ReadonlySet<TlbOperation['kind']> = new Set(['invlpg', 'reload-cr3', 'toggle-pge']);
+
+/** The operations as those of x64. @throws MachineError 'unfit' naming one that is not */
+export function x64Operations(machine: string, operations: readonly TlbOperation[]): X64TlbOperation[] {
+  return operations.map((operation) =>
+    isOfX64(operation) ? operation : refuse(machine, operation, 'aarch64'),
+  );
+}
+
+/** The operations as those of AArch64. @throws MachineError 'unfit' naming one that is not */
+export function aarch64Operations(
+  machine: string,
+  operations: readonly TlbOperation[],
+): AArch64TlbOperation[] {
+  return operations.map((operation) => (isOfX64(operation) ? refuse(machine, operation, 'x64') : operation));
+}
+
+function isOfX64(operation: TlbOperation): operation is X64TlbOperation {
+  return X64_KINDS.has(operation.kind);
+}
+
+function refuse(machine: string, { kind }: TlbOperation, architecture: Architecture): never {
+  throw new MachineError(machine, 'unfit', `'${kind}' is a TLB operation of ${architecture}`);
 }

@@ -9,7 +9,6 @@ import {
   REGISTER_COUNT,
   RESULT_WINDOW_OFFSET,
   Register,
-  TABLES_OFFSET,
 } from '../guest-stubs/aarch64/stub-protocol.ts';
 import {
   CONTROL_OFFSET,
@@ -20,7 +19,7 @@ import {
   VECTOR_UNWRITTEN,
 } from '../guest-stubs/protocol.ts';
 import { MachineError } from '../harness/machine.ts';
-import type { AccessList } from '../src/access-list.ts';
+import { ACCESS_RECORD_BYTES, type AccessList } from '../src/access-list.ts';
 import { hex } from '../src/addresses.ts';
 import { GuestRam } from './guest-ram.ts';
 import { QemuProcess } from './qemu-process.ts';
@@ -46,6 +45,14 @@ export interface BatchResults {
   readonly words: Uint32Array;
   /** By the guest's own clock. */
   readonly seconds: number;
+}
+
+/** How a batch begins and ends: see COMMAND in PROTOCOL.md. */
+export interface BatchOptions {
+  /** Whether what is installed and what the TLBs hold stays. */
+  readonly keepsTlb?: boolean;
+  /** Whether batches follow that keep it. */
+  readonly live?: boolean;
 }
 
 /** A running QEMU whose stub waits for batches (PROTOCOL.md, AArch64). */
@@ -113,15 +120,18 @@ export class AArch64Guest {
 
   /** Puts an installation's tables into the stub's region. */
   install(installation: Installation): void {
-    this.ram.write(this.#region + TABLES_OFFSET, installation.tables);
+    this.ram.write(this.#region + installation.tablesOffset, installation.tables);
   }
 
   /**
-   * Runs probes under an installation whose tables are in place.
+   * Runs probes under an installation whose tables are in place. With `keepsTlb` it must be the one of the last batch.
    * @throws MachineError 'failed' if the guest breaks or runs out of time, with the access that it was at
    */
-  async run({ registers, stubAddress, bridge }: Installation, accesses: AccessList): Promise<BatchResults> {
-    const doorbell = this.#nextDoorbell();
+  async run(
+    { registers, stubAddress, bridge }: Installation,
+    accesses: AccessList,
+    { keepsTlb = false, live = false }: BatchOptions = {},
+  ): Promise<BatchResults> {
     const count = accesses.length;
     const block = controlBlock({
       [Register.Level]: BigInt(registers.exceptionLevel),
@@ -137,27 +147,36 @@ export class AArch64Guest {
       [Register.Bridge]: bridge,
       [Register.Vtcr]: registers.vtcr ?? 0n,
       [Register.Vttbr]: registers.vttbr ?? 0n,
+      [Register.Live]: live ? 1n : 0n,
     });
     this.ram.write(
       this.#control + Control.Registers,
       bytesOf(block).subarray(Control.Registers, Control.Registers + 8 * REGISTER_COUNT),
     );
-    this.ram.writeU32(this.#control + Control.Command, Command.Run);
-    this.ram.writeU32(this.#control + Control.Count, count);
-    this.ram.writeU32(this.#control + Control.Done, 0);
-    this.ram.writeU64(this.#control + Control.Probes, BigInt(PROBE_WINDOW_OFFSET));
-    this.ram.writeU64(this.#control + Control.Results, BigInt(RESULT_WINDOW_OFFSET));
     const { words } = accesses;
-    this.ram.write(
-      this.#region + PROBE_WINDOW_OFFSET,
-      new Uint8Array(words.buffer, words.byteOffset, words.byteLength),
-    );
+    const records = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
     const results = this.#clearResults(count);
-    this.ram.writeU32(this.#control + Control.Doorbell, doorbell);
-    await this.#acknowledged(doorbell, `a batch of ${count} probes was done`, accesses);
-    this.#checkEnd(accesses);
+    await this.#command(keepsTlb ? Command.ProbeKeepTlb : Command.Run, records, {
+      what: `a batch of ${count} probes was done`,
+      count,
+      position: () => this.#position(accesses),
+    });
     this.ram.read(this.#region + RESULT_WINDOW_OFFSET, results);
     return { words: this.#results, seconds: this.#seconds() };
+  }
+
+  /**
+   * Lets the monitor carry out operations.
+   * @param records at most MAX_BATCH records of operations
+   */
+  async operate(records: Uint8Array): Promise<void> {
+    const count = records.length / ACCESS_RECORD_BYTES;
+    const done = () => this.ram.readU32(this.#control + Control.Done);
+    await this.#command(Command.Operate, records, {
+      what: `${count} TLB operations were carried out`,
+      count,
+      position: () => `it had carried out ${done()} of ${count} operations`,
+    });
   }
 
   /** Ends QEMU and gives its memory back. Safe to call more than once. */
@@ -189,28 +208,42 @@ export class AArch64Guest {
     return bytes;
   }
 
-  async #acknowledged(doorbell: number, what: string, accesses?: AccessList): Promise<void> {
+  /** Has a command with records carried out to the end. */
+  async #command(command: number, records: Uint8Array, work: Work): Promise<void> {
+    const doorbell = this.#nextDoorbell();
+    this.ram.writeU32(this.#control + Control.Command, command);
+    this.ram.writeU32(this.#control + Control.Count, work.count);
+    this.ram.writeU32(this.#control + Control.Done, 0);
+    this.ram.writeU64(this.#control + Control.Probes, BigInt(PROBE_WINDOW_OFFSET));
+    this.ram.writeU64(this.#control + Control.Results, BigInt(RESULT_WINDOW_OFFSET));
+    this.ram.write(this.#region + PROBE_WINDOW_OFFSET, records);
+    this.ram.writeU32(this.#control + Control.Doorbell, doorbell);
+    await this.#acknowledged(doorbell, work.what, work.position);
+    this.#checkEnd(work);
+  }
+
+  async #acknowledged(doorbell: number, what: string, position?: () => string): Promise<void> {
     const isDone = () => this.ram.readU32(this.#control + Control.Ack) === doorbell;
     try {
       await this.#process.waitUntil(isDone, this.#timeLimit, what);
     } catch (cause) {
-      if (!(cause instanceof MachineError) || accesses === undefined) throw cause;
+      if (!(cause instanceof MachineError) || position === undefined) throw cause;
       const prefix = `${this.#machine}: `;
       const message = cause.message.startsWith(prefix) ? cause.message.slice(prefix.length) : cause.message;
-      throw new MachineError(this.#machine, cause.code, `${message}; ${this.#position(accesses)}`, { cause });
+      throw new MachineError(this.#machine, cause.code, `${message}; ${position()}`, { cause });
     }
   }
 
-  #checkEnd(accesses: AccessList): void {
+  #checkEnd({ count, position }: Work): void {
     const syndrome = this.ram.readU64(this.#control + AArch64Control.FailureSyndrome);
     const done = this.ram.readU32(this.#control + Control.Done);
-    if (syndrome === 0n && done === accesses.length) return;
+    if (syndrome === 0n && done === count) return;
     const instruction = this.ram.readU64(this.#control + AArch64Control.FailureInstruction);
     const address = this.ram.readU64(this.#control + AArch64Control.FailureAddress);
     throw new MachineError(
       this.#machine,
       'failed',
-      `the stub broke: ESR_EL3 ${hex(syndrome)}, ELR_EL3 ${hex(instruction)}, FAR_EL3 ${hex(address)}; ${this.#position(accesses)}`,
+      `the stub broke: ESR_EL3 ${hex(syndrome)}, ELR_EL3 ${hex(instruction)}, FAR_EL3 ${hex(address)}; ${position()}`,
     );
   }
 
@@ -225,6 +258,15 @@ export class AArch64Guest {
     const ticks = this.ram.readU64(this.#control + Control.T1) - this.ram.readU64(this.#control + Control.T0);
     return frequency === 0 ? Number.NaN : Number(ticks) / frequency;
   }
+}
+
+/** What a command is to do. */
+interface Work {
+  /** Ends "… took more than 60 s before". */
+  readonly what: string;
+  readonly count: number;
+  /** How far it is, in words. */
+  readonly position: () => string;
 }
 
 export const QEMU_EXECUTABLE = 'qemu-system-aarch64';

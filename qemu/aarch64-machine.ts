@@ -3,6 +3,7 @@ import { readImage } from '../guest-stubs/aarch64/read-image.ts';
 import { freeRegions, overlapsRegion } from '../guest-stubs/aarch64/regions.ts';
 import { planStub, type StubPlan } from '../guest-stubs/aarch64/stub-plan.ts';
 import { REGION_BYTES } from '../guest-stubs/aarch64/stub-protocol.ts';
+import type { LiveGuest } from '../harness/live-guest.ts';
 import type {
   Capabilities,
   GuestImage,
@@ -12,10 +13,12 @@ import type {
   ProbeList,
 } from '../harness/machine.ts';
 import { MachineError } from '../harness/machine.ts';
+import { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { FRAME_SIZE, hex } from '../src/addresses.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 import { AArch64Guest } from './aarch64-guest.ts';
+import { AArch64LiveGuest } from './aarch64-live-guest.ts';
 import { type Extent, type LoadedImage, probeGuest } from './aarch64-probing.ts';
 import { DEFAULT_CPU, isModelName, lackingFeatures, UNKNOWN_MODEL } from './aarch64-processor.ts';
 import { DataTags } from './aarch64-tags.ts';
@@ -36,6 +39,7 @@ export class AArch64Machine implements Machine {
   readonly #timeLimit: number;
   #guest: AArch64Guest | undefined;
   #loaded: LoadedImage | undefined;
+  #live: AArch64LiveGuest | undefined;
 
   constructor(name: string, capabilities: Capabilities, options: MachineOptions) {
     this.name = name;
@@ -43,11 +47,23 @@ export class AArch64Machine implements Machine {
     this.#timeLimit = options.timeLimit ?? DEFAULT_TIME_LIMIT;
   }
 
-  async load({ registers, memory }: GuestImage): Promise<void> {
+  async load(image: GuestImage): Promise<void> {
+    await this.#install(image);
+  }
+
+  async loadLive(image: GuestImage): Promise<LiveGuest> {
+    const shadow = new ImageShadow(image.memory);
+    const live = new AArch64LiveGuest(this.name, await this.#install(image), shadow);
+    this.#live = live;
+    return live;
+  }
+
+  async #install({ registers, memory }: GuestImage): Promise<LoadedImage> {
     if (registers.architecture !== 'aarch64') throw this.#unfit(`the image is for ${registers.architecture}`);
     const plan = this.#planStub(registers, memory);
     const before = this.#loaded;
     this.#loaded = undefined;
+    this.#live = undefined;
     const guest =
       before !== undefined && canExchange(before, registers, memory)
         ? await this.#exchange(before, memory)
@@ -59,7 +75,7 @@ export class AArch64Machine implements Machine {
       throw this.#unfit(`there is no room for the stub below ${hex(plan.regionLimit)}, where EL3 can map it`);
     }
     guest.ram.writeMemory(memory);
-    this.#loaded = {
+    const loaded: LoadedImage = {
       guest,
       tags: new DataTags(guest.ram),
       registers,
@@ -67,12 +83,14 @@ export class AArch64Machine implements Machine {
       plan,
       regions,
     };
+    this.#loaded = loaded;
+    return loaded;
   }
 
   async probe(probes: ProbeList): Promise<Observations> {
     const loaded = this.#requireLoaded();
     try {
-      return await probeGuest(loaded, probes);
+      return await (this.#live?.probe(probes) ?? probeGuest(loaded, probes));
     } catch (cause) {
       await this.close();
       if (cause instanceof StubResultError) {
@@ -96,6 +114,7 @@ export class AArch64Machine implements Machine {
     const guest = this.#guest;
     this.#guest = undefined;
     this.#loaded = undefined;
+    this.#live = undefined;
     await guest?.close();
   }
 

@@ -74,7 +74,7 @@ export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise
 }
 
 /** Takes back the outcomes of probes that met the stub at its intermediate addresses: they are not the tables'. */
-function withdrawMeetings(
+export function withdrawMeetings(
   { start, bytes }: NonNullable<StubPlan['intermediateRegion']>,
   region: number,
   indices: Uint32Array,
@@ -94,7 +94,7 @@ function withdrawMeetings(
 }
 
 /** Tags the slots in which probes are expected to land: in RAM, but neither in the image nor in the stub. */
-function tagSlots(
+export function tagSlots(
   { guest, tags, shape }: LoadedImage,
   group: ProbeGroup,
   expectedFrames: Float64Array,
@@ -132,7 +132,7 @@ const INSTRUCTIONS = {
   nested: [Symbols.read_el1_nested, Symbols.write_el1_nested],
 } as const;
 
-function contextOf(
+export function contextOf(
   { tags, registers, plan }: LoadedImage,
   { stubAddress }: Installation,
   accesses: AccessList,

@@ -1,5 +1,4 @@
 import { type CopiedRoot, ENTRY_BYTES, type Installation } from '../guest-stubs/aarch64/stub-plan.ts';
-import { TABLES_OFFSET } from '../guest-stubs/aarch64/stub-protocol.ts';
 import type { GuestRam } from './guest-ram.ts';
 
 /**
@@ -11,10 +10,10 @@ export function mergeRoot(
   region: number,
   root: CopiedRoot,
   which: 0 | 1,
-  { tables }: Installation,
+  { tables, tablesOffset }: Installation,
 ): void {
   const copy = new Uint8Array(root.bytes);
-  ram.read(region + TABLES_OFFSET, copy);
+  ram.read(region + tablesOffset, copy);
   for (let at = 0; at < root.bytes; at += ENTRY_BYTES) {
     if (at === root.slots[which] * ENTRY_BYTES) continue;
     const entry = copy.subarray(at, at + ENTRY_BYTES);

@@ -1,5 +1,5 @@
 import { peekedValues, peekRecords, tlbRecords } from '../guest-stubs/x64/live-records.ts';
-import type { LiveGuest, TlbOperation } from '../harness/live-guest.ts';
+import { type LiveGuest, type TlbOperation, x64Operations } from '../harness/live-guest.ts';
 import { machineErrorOf } from '../harness/machine.ts';
 import type { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { ACCESS_RECORD_BYTES } from '../src/access-list.ts';
@@ -32,8 +32,9 @@ export class X64LiveGuest implements LiveGuest {
   }
 
   async invalidate(operations: readonly TlbOperation[]): Promise<void> {
-    for (let at = 0; at < operations.length; at += BATCH_LIMIT) {
-      await this.#guest.invalidate(tlbRecords(operations.slice(at, at + BATCH_LIMIT)));
+    const own = x64Operations(this.#machine, operations);
+    for (let at = 0; at < own.length; at += BATCH_LIMIT) {
+      await this.#guest.invalidate(tlbRecords(own.slice(at, at + BATCH_LIMIT)));
     }
   }
 

@@ -38,6 +38,11 @@ export interface BatchContext {
   readonly writeInstruction: readonly [bigint, bigint];
   /** Whether the memory type of a fetch is that of a read: not while stage 1 is off, and `AT` answers for reads only. */
   readonly isFetchTypeKnown: boolean;
+  /**
+   * Whether translations may be cached: what AT says is then no proof of where the access went, and the data tag that it
+   * found alone is.
+   */
+  readonly keepsTlb?: boolean;
   /** Whether a data tag stands in the slot at this physical address. */
   isTagged(physicalAddress: number): boolean;
 }
@@ -193,6 +198,10 @@ function decodeCompletion(
   const index = batch.indices[record] as number;
   const low = results[at + RESULT_VALUE] as number;
   const high = results[at + RESULT_VALUE + 1] as number;
+  if (batch.keepsTlb === true) {
+    decodeCachedCompletion(batch, record, results, outcomes, remarks);
+    return;
+  }
   if (parFailed(low)) {
     outcomes.known[index] = KNOWN_OF_UNLOCATED;
     remarks.set(index, `the access completed although AT reported fault status ${hex(parFaultStatus(low))}`);
@@ -220,6 +229,37 @@ function decodeCompletion(
       `AT reported physical address ${hex(frame * FRAME_SIZE + offset)}, but the access did not find what stands there`,
     );
   }
+}
+
+/** The place of an access is the tag that it found; the memory type is AT's, where AT leads to the same place. */
+function decodeCachedCompletion(
+  batch: BatchContext,
+  record: number,
+  results: Uint32Array,
+  outcomes: OutcomeList,
+  remarks: Map<number, string>,
+): void {
+  const at = record * RESULT_RECORD_WORDS;
+  const index = batch.indices[record] as number;
+  const low = results[at + RESULT_VALUE] as number;
+  const high = results[at + RESULT_VALUE + 1] as number;
+  const offset = offsetInFrame(batch.accesses, record);
+  const seen = seenFrame(record, results) ?? -1;
+  outcomes.known[index] = KNOWN_OF_UNLOCATED;
+  if (seen < 0 || !batch.isTagged(seen * FRAME_SIZE + (offset & ~SLOT_MASK))) {
+    remarks.set(index, 'the access completed, and found no data tag that says where');
+    return;
+  }
+  outcomes.known[index] = KNOWN_OF_UNLOCATED | Known.PhysicalAddress;
+  setPlace(outcomes, index, seen, offset, 0);
+  const isTypeKnown = batch.isFetchTypeKnown || batch.accesses.access(record) !== Access.Execute;
+  if (parFailed(low) || parFrame(low, high) !== seen) {
+    remarks.set(index, 'the access went where the tables, which AT walks anew, do not lead');
+    return;
+  }
+  if (!isTypeKnown) return;
+  outcomes.known[index] = KNOWN_ALL;
+  outcomes.memoryType[index] = parMemoryType(low, high);
 }
 
 /** The frame that the data tag names which the access found; −1 if it found something else; undefined if nothing. */

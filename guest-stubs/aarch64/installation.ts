@@ -11,8 +11,9 @@ export interface Installation {
   readonly registers: AArch64Registers;
   /** TTBR0 of tables under which EL3's MMU is switched on and off (PROTOCOL.md); elsewhere 0. */
   readonly bridge: bigint;
-  /** The stub's tables, to be written to the region at TABLES_OFFSET. */
+  /** The stub's tables, to be written to the region at {@link tablesOffset}. */
   readonly tables: Uint8Array;
+  readonly tablesOffset: number;
 }
 
 /** Fills bytes from a physical address of the guest's memory. */
@@ -28,8 +29,9 @@ export interface StubPlan {
   /**
    * The installation with the stub's region at a physical address.
    * @param readMemory where a root table must be copied: reads the guest's memory as it is now
+   * @param tablesOffset where in the region the stub's tables are to be; TABLES_OFFSET where absent
    */
-  install(which: 0 | 1, region: number, readMemory: ReadMemory): Installation;
+  install(which: 0 | 1, region: number, readMemory: ReadMemory, tablesOffset?: number): Installation;
   /** The root table that installations copy and the processor then uses instead; undefined if none. */
   readonly copiedRoot: CopiedRoot | undefined;
   /** Physical address below which all of the stub's region must lie; Infinity where it may lie anywhere. */

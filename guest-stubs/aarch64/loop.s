@@ -69,6 +69,17 @@
         b.hi    \label
 .endm
 
+.macro LEAVE_UNREADABLE loop
+.ifc \loop, el1_nested
+        and     w6, w10, #DFSC_PERMISSION_MASK
+        mov     w7, #VECTOR_STAGE_TWO
+        and     w8, w9, #0xffff
+        cmp     w6, #DFSC_PERMISSION
+        ccmp    w8, w7, #0, eq
+        b.eq    unreadable_\loop
+.endif
+.endm
+
 .macro ENTER_EL0 el, label
         adr     x8, \label
         msr     elr_el\el, x8
@@ -125,6 +136,7 @@ read_\loop:
 // A write stores the byte that is there. Where AT says that nothing can be written, or that there is no
 // memory, nothing is read before.
 store_\loop:
+        tbnz    w4, #LOAD_ALWAYS_BIT, load_to_store_\loop
         tbnz    x5, #0, 2f
         SKIP_WITHOUT_MEMORY 2f
 .ifc \loop, el1_nested
@@ -134,7 +146,9 @@ store_\loop:
 .endif
         ldr     x0, [x1]
 1:      adr     x28, record_\loop
-2:      lsr     x7, x0, #(WRITE_OFFSET * 8)
+2:
+make_store_\loop:
+        lsr     x7, x0, #(WRITE_OFFSET * 8)
         add     x6, x1, #WRITE_OFFSET
 .if \el < 3
         cbz     w3, write_\loop
@@ -147,6 +161,7 @@ write_\loop:
 // A fetch runs only what is harmless: a data tag, or an instruction that is undefined for ever (bits 31 and
 // 28:25 clear, Arm ARM C4.1). Where the content cannot be read, the fetch cannot run it either.
 fetch_\loop:
+        tbnz    w4, #LOAD_ALWAYS_BIT, load_to_fetch_\loop
 .ifc \loop, el1_nested
         // Stage 2 may allow to fetch what it forbids to read.
         mov     w7, #PAR_STAGE_TWO_PERMISSION_MASK
@@ -159,6 +174,7 @@ fetch_\loop:
         SKIP_WITHOUT_MEMORY 2f
         adr     x28, 1f
         ldp     x6, x7, [x1]
+check_fetch_\loop:
         adr     x28, record_\loop
         tst     w6, #0x80000000
         b.ne    3f
@@ -173,7 +189,9 @@ fetch_\loop:
         mov     w9, #VECTOR_REFUSED
         b       finish_\loop
 1:      adr     x28, record_\loop
-2:      mov     x0, #-1
+2:
+make_fetch_\loop:
+        mov     x0, #-1
 .if \el < 3
         cbz     w3, 4f
         mov     x8, #SPSR_EL0
@@ -182,6 +200,24 @@ fetch_\loop:
         eret
 .endif
 4:      ret     x1                      // not BR: the target of RET needs no landing pad
+
+// What a TLB holds, AT need not know: so the slot is loaded in any case before a write or a fetch. Where it cannot be
+// loaded, the access is made all the same, which then faults alike, unless stage 2 forbids reading alone.
+load_to_store_\loop:
+        adr     x28, 1f
+        ldr     x0, [x1]
+        adr     x28, record_\loop
+        b       make_store_\loop
+load_to_fetch_\loop:
+        adr     x28, 2f
+        ldp     x6, x7, [x1]
+        b       check_fetch_\loop
+1:      LEAVE_UNREADABLE \loop
+        adr     x28, record_\loop
+        b       make_store_\loop
+2:      LEAVE_UNREADABLE \loop
+        adr     x28, record_\loop
+        b       make_fetch_\loop
 
 // Every exception of this level. An emulator that cannot deliver exceptions enters at fault_el with
 // w9 = vector index, x10 = ESR, x11 = FAR, x12 = ELR.
@@ -215,7 +251,7 @@ unreadable_\loop:
 complete_\loop:
         str     x0, [x22, #RESULT_FAULT_ADDRESS]
         str     wzr, [x22, #RESULT_SYNDROME]
-        str     xzr, [x22, #RESULT_INSTRUCTION]
+        str     x2, [x22, #RESULT_INSTRUCTION]
         mov     w9, #VECTOR_NONE
 finish_\loop:
         str     x5, [x22, #RESULT_VALUE]
@@ -230,8 +266,9 @@ finish_\loop:
 batch_end_\loop:
 .if \el < 3
         smc     #0
+        b       run_\loop               // COMMAND 2 goes on here
 .else
-        b       leave_el3
+        b       end_el3
 .endif
 .endm
 

@@ -43,6 +43,13 @@ wait:
 obey:
         dsb     sy
         ldr     w0, [x20, #CONTROL_COMMAND]
+        cmp     w0, #COMMAND_PROBE_KEEP_TLB
+        b.eq    probe_keep_tlb
+        cmp     w0, #COMMAND_OPERATE
+        b.eq    operate
+        mov     w25, #1                 // a command is left to be obeyed
+        mrs     x1, sctlr_el3
+        tbnz    x1, #0, leave_el3
         cmp     w0, #COMMAND_MOVE
         b.eq    move
 
@@ -140,6 +147,11 @@ install_el3:
         dsb     sy
         isb
         b       run_el3
+end_el3:
+        mov     w25, #0
+        ldr     x0, [x20, #CONTROL_REGISTERS + REGISTER_LIVE*8]
+        cbnz    x0, end_el3_live
+// x25 = 0 at the end of a batch, 1 where COMMAND asks for what needs the MMU off.
 leave_el3:
         ldr     x0, [x20, #CONTROL_REGISTERS + REGISTER_BRIDGE*8]
         msr     ttbr0_el3, x0
@@ -162,6 +174,7 @@ leave_el3:
         mrs     x0, cntpct_el0
         adr     x19, start
         add     x20, x19, #CONTROL_OFFSET
+        cbnz    w25, obey
         str     x0, [x20, #CONTROL_T1]
         ldr     w21, [x20, #CONTROL_DOORBELL]
         b       acknowledge
@@ -198,12 +211,16 @@ report_failure:                         // DONE stays below COUNT: the host look
 // new control block before.
 move:
         ldr     x1, [x20, #CONTROL_REGISTERS + REGISTER_STUB*8]
-        mov     x2, #CONTROL_OFFSET
-        mov     x3, x19
-        mov     x4, x1
-1:      ldp     x5, x6, [x3], #16
-        stp     x5, x6, [x4], #16
-        subs    x2, x2, #16
+        mov     x2, #0
+1:      cmp     x2, #CONTROL_OFFSET
+        b.ne    2f
+        mov     x2, #CONTROL_END
+2:      add     x3, x19, x2
+        ldp     x5, x6, [x3]
+        add     x4, x1, x2
+        stp     x5, x6, [x4]
+        add     x2, x2, #16
+        cmp     x2, #CODE_BYTES
         b.ne    1b
         dsb     sy
         ic      iallu
@@ -215,10 +232,10 @@ arrive:
         mov     x3, x19                 // the region that is left
         adr     x19, start
         add     x20, x19, #CONTROL_OFFSET
-        mov     x2, #CONTROL_END
-2:      stp     xzr, xzr, [x3], #16
+        mov     x2, #CODE_BYTES
+3:      stp     xzr, xzr, [x3], #16
         subs    x2, x2, #16
-        b.ne    2b
+        b.ne    3b
         bl      take_over
         ldr     w21, [x20, #CONTROL_DOORBELL]
         b       acknowledge

@@ -10,14 +10,21 @@ import {
   withAsidOf,
   withPhysicalSize,
 } from './installation.ts';
+import { TABLES_OFFSET } from './stub-protocol.ts';
 import { StubTables, stageOneAttributes } from './stub-tables.ts';
 
 /**
  * EL2 and EL3: one range. The root is copied and one entry of the copy borrowed for the stub: a free one where there
  * is one. What the borrowed entry maps is probed from the other installation, which borrows another.
  * @param hcrEl2 HCR_EL2 while probes are made
+ * @param borrowed the entries to borrow; chosen where absent
  */
-export function planOneRange(registers: AArch64Registers, hcrEl2: bigint, readMemory: ReadMemory): StubPlan {
+export function planOneRange(
+  registers: AArch64Registers,
+  hcrEl2: bigint,
+  readMemory: ReadMemory,
+  borrowed?: readonly [number, number],
+): StubPlan {
   const granule = granuleOfTg0(read(registers.tcr, Tcr.Tg0));
   if (granule === undefined) throw unfit(registers, 'tcr', 'TG0 is reserved');
   const isLpa2 = granule.shift !== 16 && read(registers.tcr, Tcr.DsEl2) === 1;
@@ -32,7 +39,7 @@ export function planOneRange(registers: AArch64Registers, hcrEl2: bigint, readMe
   const address = rootAddressOf(registers, rootBytes, isLpa2);
   const root = new Uint8Array(rootBytes);
   readMemory(address, root);
-  const slots = chooseSlots(root);
+  const slots = borrowed ?? chooseSlots(root);
   const isEl3 = registers.exceptionLevel === 3;
 
   return {
@@ -40,11 +47,12 @@ export function planOneRange(registers: AArch64Registers, hcrEl2: bigint, readMe
     isFetchTypeKnown: true,
     regionLimit: isEl3 ? 2 ** addressBits : Number.POSITIVE_INFINITY,
     installationFor: (low, high) => (slotOf(low, high, addressBits, rootShift) === slots[0] ? 1 : 0),
-    install(which, region, readNow): Installation {
+    install(which, region, readNow, tablesOffset = TABLES_OFFSET): Installation {
       readNow(address, root);
       const stubAddress = BigInt(slots[which]) << BigInt(rootShift);
       const tables = new StubTables({
         region,
+        tablesOffset,
         granule,
         rootLevel: level,
         rootBytes,
@@ -57,6 +65,7 @@ export function planOneRange(registers: AArch64Registers, hcrEl2: bigint, readMe
       const ttbr0 = withAsidOf(registers.ttbr0, BigInt(copy));
       return {
         tables: tables.bytes,
+        tablesOffset,
         bridge,
         stubAddress,
         registers: { ...registers, hcrEl2, tcr, ttbr0 },

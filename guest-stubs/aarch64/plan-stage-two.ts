@@ -54,9 +54,14 @@ export function isStageOneOff(registers: AArch64Registers): boolean {
  * EL1&0 with stage 2. The root of stage 2 is copied, and a free entry of the copy leads to the stub's region. With
  * stage 1 off its addresses are virtual ones, and a second free entry serves the probes that the first cannot; else
  * the stub is in the half of stage 1 that is not probed, at intermediate addresses of the first.
+ * @param borrowed the entries to borrow; chosen where absent
  * @throws RangeError naming the register if the stub cannot run under these registers
  */
-export function planStageTwo(registers: AArch64Registers, readMemory: ReadMemory): StubPlan {
+export function planStageTwo(
+  registers: AArch64Registers,
+  readMemory: ReadMemory,
+  borrowed?: readonly [number, number],
+): StubPlan {
   for (const [name, bit] of REFUSED) {
     if (read(registers.hcrEl2, bit) === 1) {
       throw unfit(registers, 'hcrEl2', `${name} = 1 is not supported with stage 2`);
@@ -73,7 +78,7 @@ export function planStageTwo(registers: AArch64Registers, readMemory: ReadMemory
   );
   const root = new Uint8Array(table.bytes);
   readMemory(table.address, root);
-  const slots = lastFreeSlots(root, 2 ** reach / 2 ** rootShift);
+  const slots = borrowed ?? lastFreeSlots(root, 2 ** reach / 2 ** rootShift);
   if (slots === undefined) {
     throw unfit(registers, 'vttbr', 'the root of stage 2 has no two free entries for the stub');
   }
@@ -95,11 +100,12 @@ export function planStageTwo(registers: AArch64Registers, readMemory: ReadMemory
     ...(!isFlat && { intermediateRegion: { start: slots[0] * 2 ** rootShift, bytes: 2 ** rootShift } }),
     installationFor: (low, high) =>
       isFlat ? (slotOf(low, high, table.addressBits, rootShift) === slots[0] ? 1 : 0) : otherHalfFor(high),
-    install(which, region, readNow): Installation {
+    install(which, region, readNow, tablesOffset = TABLES_OFFSET): Installation {
       readNow(table.address, root);
       const intermediate = slotOfInstallation(which) * 2 ** rootShift;
       const tables = new StubTables({
         region,
+        tablesOffset,
         granule: table.granule,
         rootLevel: table.level,
         rootBytes: table.bytes,
@@ -116,17 +122,18 @@ export function planStageTwo(registers: AArch64Registers, readMemory: ReadMemory
       if (isFlat) {
         return {
           tables: tables.bytes,
+          tablesOffset,
           bridge: 0n,
           stubAddress: BigInt(intermediate),
           registers: { ...both, sctlr: stubSctlr(registers.sctlr) },
         };
       }
       const ofStageTwo = tables.bytes;
-      const half = installInHalf(both, which, intermediate, TABLES_OFFSET + ofStageTwo.length);
+      const half = installInHalf(both, which, intermediate, tablesOffset + ofStageTwo.length);
       const all = new Uint8Array(ofStageTwo.length + half.tables.length);
       all.set(ofStageTwo);
       all.set(half.tables, ofStageTwo.length);
-      return { ...half, tables: all, bridge: 0n };
+      return { ...half, tables: all, tablesOffset, bridge: 0n };
     },
   };
 }

@@ -30,7 +30,11 @@ export function planTwoRanges(registers: AArch64Registers, hcrEl2: bigint): Stub
     isFetchTypeKnown: true,
     regionLimit: Number.POSITIVE_INFINITY,
     installationFor: (_low, high) => otherHalfFor(high),
-    install: (which, region) => ({ bridge: 0n, ...installInHalf({ ...registers, hcrEl2 }, which, region) }),
+    install: (which, region, _readMemory, tablesOffset = TABLES_OFFSET) => ({
+      ...installInHalf({ ...registers, hcrEl2 }, which, region, tablesOffset),
+      bridge: 0n,
+      tablesOffset,
+    }),
   };
 }
 

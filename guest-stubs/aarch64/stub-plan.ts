@@ -14,9 +14,14 @@ export { ENTRY_BYTES } from './installation.ts';
 /**
  * The plan for a set of registers.
  * @param readMemory reads the guest's memory as the image fills it: free root entries are preferred
+ * @param borrowed the root entries to borrow (CopiedRoot.slots), where they must be those of another plan
  * @throws RangeError naming the register if the stub cannot run under these registers
  */
-export function planStub(registers: AArch64Registers, readMemory: ReadMemory): StubPlan {
+export function planStub(
+  registers: AArch64Registers,
+  readMemory: ReadMemory,
+  borrowed?: readonly [number, number],
+): StubPlan {
   const isStageTwo = hasStageTwo(registers);
   if (!isStageTwo && read(registers.sctlr, Sctlr.M) === 0)
     throw unfit(registers, 'sctlr', 'the MMU is off (M = 0)');
@@ -31,9 +36,9 @@ export function planStub(registers: AArch64Registers, readMemory: ReadMemory): S
   }
   const installed = { ...registers, scrEl3: scrOf(registers) };
   const plain = replace(0n, Hcr.Rw, 1);
-  if (isStageTwo) return planStageTwo(installed, readMemory);
+  if (isStageTwo) return planStageTwo(installed, readMemory, borrowed);
   if (exceptionLevel === 1) return planTwoRanges(installed, plain);
-  if (!hasTwoRanges(registers)) return planOneRange(installed, plain, readMemory);
+  if (!hasTwoRanges(registers)) return planOneRange(installed, plain, readMemory, borrowed);
   return planTwoRanges(installed, replace(replace(plain, Hcr.E2h, 1), Hcr.Tge, read(hcrEl2, Hcr.Tge)));
 }
 

@@ -4,6 +4,8 @@
 export const REGION_BYTES = 0x20_0000;
 /** Offset of the tables that map the stub. */
 export const TABLES_OFFSET = 0x2_0000;
+/** Where they are instead when others are in force meanwhile. */
+export const OTHER_TABLES_OFFSET = 0x5_0000;
 export const PROBE_WINDOW_OFFSET = 0x8_0000;
 export const RESULT_WINDOW_OFFSET = 0x10_0000;
 /** Probes that fit in the windows. */
@@ -15,7 +17,39 @@ export const CODE_BYTES = 0x1_0000;
 export const ALIAS_OFFSET = 0x1f_0000;
 
 /** Values of COMMAND. */
-export const Command = { Run: 0, Move: 1 } as const;
+export const Command = {
+  /** Install REGISTERS, invalidate the TLBs, run COUNT probes. */
+  Run: 0,
+  /** Move to the region at REGISTERS[STUB]. */
+  Move: 1,
+  /** Run COUNT probes under what is installed and whatever the TLBs hold. */
+  ProbeKeepTlb: 2,
+  /** Carry out COUNT {@link Operation}s. */
+  Operate: 3,
+} as const;
+
+/** What COMMAND 3 can do: TLB maintenance as the mappings ask for it, and MSR to a base register. */
+export const Operation = {
+  DsbIshst: 0,
+  DsbIsh: 1,
+  Isb: 2,
+  Vaae1is: 3,
+  Vae2is: 4,
+  Vae3is: 5,
+  Ipas2e1is: 6,
+  Vmalle1is: 7,
+  Vmalls12e1is: 8,
+  Alle1is: 9,
+  Alle2is: 10,
+  Alle3is: 11,
+  Ttbr0El1: 12,
+  Ttbr1El1: 13,
+  Ttbr0El2: 14,
+  Ttbr1El2: 15,
+  Ttbr0El3: 16,
+  VttbrEl2: 17,
+} as const;
+export type Operation = (typeof Operation)[keyof typeof Operation];
 
 /** Offsets inside the control block that only this stub has. */
 export const AArch64Control = {
@@ -49,8 +83,10 @@ export const Register = {
   /** With stage 2: VTCR_EL2 and VTTBR_EL2. */
   Vtcr: 11,
   Vttbr: 12,
+  /** EL3 only: not 0 if its MMU stays on, under the tables under test, at the end of a batch. */
+  Live: 13,
 } as const;
-export const REGISTER_COUNT = 13;
+export const REGISTER_COUNT = 14;
 
 /** VECTOR of a fetch that the stub did not make, because what stands there is not harmless to execute. */
 export const VECTOR_REFUSED = 0xfffd;
@@ -67,6 +103,12 @@ export const WRITE_OFFSET = 7;
 
 /** Offsets inside a probe record (src/access-list.ts). */
 export const ProbeRecord = { Address: 0, Access: 8, Privilege: 9, Flags: 10 } as const;
+
+/**
+ * Flag of a probe record, beside those of src/access-list.ts: what stands in the slot is loaded whatever AT says, which
+ * walks the tables and need not know what a TLB holds.
+ */
+export const FLAG_LOAD_ALWAYS = 0x80;
 
 /** Bytes of the control block. */
 export const CONTROL_BYTES = 0x1000;

@@ -17,6 +17,10 @@
 .set PAR_STAGE_TWO_PERMISSION_MASK, 0x279
 .set PAR_STAGE_TWO_PERMISSION, 0x219
 
+// ESR.DFSC without its level: a permission fault.
+.set DFSC_PERMISSION_MASK, 0x3c
+.set DFSC_PERMISSION, 0x0c
+
 // SPSR_ELx: DAIF masked, all else clear (PAN, SS, BTYPE …).
 .set SPSR_EL0,      0x3c0
 .set SPSR_EL1,      0x3c5
@@ -34,4 +38,5 @@
 .include "monitor.s"
 .include "loop.s"
 .include "stage-two.s"
+.include "live.s"
 .include "el0.s"

@@ -1,7 +1,7 @@
 import { X64ProbeFlag } from '../../../guest-stubs/x64/control.ts';
 import { peekedValues, peekRecords, tlbRecords } from '../../../guest-stubs/x64/live-records.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
-import type { LiveGuest, TlbOperation } from '../../live-guest.ts';
+import { type LiveGuest, type TlbOperation, x64Operations } from '../../live-guest.ts';
 import { machineErrorOf } from '../../machine.ts';
 import { ImageShadow } from '../image-shadow.ts';
 import { Batch, MAX_BATCH } from './batch.ts';
@@ -26,8 +26,9 @@ export class X64UnicornLiveGuest implements LiveGuest {
   }
 
   async invalidate(operations: readonly TlbOperation[]): Promise<void> {
-    for (let at = 0; at < operations.length; at += MAX_BATCH) {
-      const records = tlbRecords(operations.slice(at, at + MAX_BATCH));
+    const own = x64Operations('unicorn-x64', operations);
+    for (let at = 0; at < own.length; at += MAX_BATCH) {
+      const records = tlbRecords(own.slice(at, at + MAX_BATCH));
       this.#guest.invalidate(new Uint32Array(records.buffer));
     }
   }
