@@ -13,6 +13,8 @@ export const IN_PAGE = 0x123;
 export interface AddressForm {
   /** The address `S + 4096 * page`. */
   address(page: number): Address;
+  /** The first address behind that page. */
+  end(page: number): Address;
   /** The address {@link IN_PAGE} bytes into that page. */
   inPage(page: number): Address;
   size(bytes: number): Address;
@@ -20,16 +22,19 @@ export interface AddressForm {
 
 export const NUMBERS: AddressForm = {
   address: (page) => S + page * PAGE,
+  end: (page) => S + page * PAGE + PAGE,
   inPage: (page) => S + page * PAGE + IN_PAGE,
   size: (bytes) => bytes,
 };
 
 const starts = once(() => bigints(0));
+const ends = once(() => bigints(PAGE));
 const inPages = once(() => bigints(IN_PAGE));
 
 /** Ready-made: a caller who has bigints does not make them from numbers for each call. */
 export const BIGINTS: AddressForm = {
   address: (page) => starts()[page] as bigint,
+  end: (page) => ends()[page] as bigint,
   inPage: (page) => inPages()[page] as bigint,
   size: BigInt,
 };
