@@ -63,6 +63,11 @@ export class AccessLog {
     if (held > 0) throw this.#unreadable(buffer.toString('latin1', 0, held));
   }
 
+  /** Passes over all lines that are there. */
+  skip(): void {
+    this.#position = this.end;
+  }
+
   /** Whether the file is so long that it should be emptied. */
   get isLong(): boolean {
     return this.#position - this.#freedUpTo > LONG;

@@ -23,6 +23,8 @@ export class GuestRam {
   readonly #machine: string;
   readonly #folder: string;
   readonly #word = Buffer.alloc(8);
+  /** Frames that the host has written to since the last {@link clear}. */
+  readonly #written = new Set<number>();
   #open = true;
 
   /**
@@ -49,12 +51,45 @@ export class GuestRam {
     return fstatSync(this.descriptor).blocks * 512;
   }
 
+  /** Bytes of the frames that the host has written to. */
+  get bytesWritten(): number {
+    return this.#written.size * FRAME_SIZE;
+  }
+
+  /**
+   * Fills all that the host has written with zeros, but for `length` bytes from `keptAddress` (multiples of a frame's
+   * size). The storage stays in use.
+   */
+  clear(keptAddress: number, length: number): void {
+    const firstKept = keptAddress / FRAME_SIZE;
+    const endOfKept = firstKept + length / FRAME_SIZE;
+    const kept: number[] = [];
+    let first = -1;
+    let end = -1;
+    for (const frame of Float64Array.from(this.#written).sort()) {
+      if (frame >= firstKept && frame < endOfKept) {
+        kept.push(frame);
+      } else if (frame === end) {
+        end++;
+      } else {
+        this.#fill(first, end);
+        first = frame;
+        end = frame + 1;
+      }
+    }
+    this.#fill(first, end);
+    this.#written.clear();
+    for (const frame of kept) this.#written.add(frame);
+  }
+
   /** Copies `bytes` to physical address `address`. @throws MachineError 'failed', for example when storage is full */
   write(address: number, bytes: Uint8Array): void {
     try {
       for (let done = 0; done < bytes.length; ) {
         done += writeSync(this.descriptor, bytes, done, bytes.length - done, address + done);
       }
+      const last = Math.floor((address + bytes.length - 1) / FRAME_SIZE);
+      for (let frame = Math.floor(address / FRAME_SIZE); frame <= last; frame++) this.#written.add(frame);
     } catch (cause) {
       throw this.#failure(`cannot write ${bytes.length} bytes of guest memory at ${hex(address)}`, cause);
     }
@@ -117,6 +152,13 @@ export class GuestRam {
     if (!this.#open) return;
     this.#open = false;
     closeSync(this.descriptor);
+  }
+
+  /** Fills the frames [first, end) with zeros. */
+  #fill(first: number, end: number): void {
+    for (let address = first * FRAME_SIZE; address < end * FRAME_SIZE; address += PIECE) {
+      this.write(address, ZEROS.subarray(0, Math.min(PIECE, end * FRAME_SIZE - address)));
+    }
   }
 
   #failure(what: string, cause: unknown): MachineError {

@@ -34,6 +34,11 @@ const SLEEP_MS = 1;
 /** A guest that nobody has waited for in this time is stopped: it would spin at its doorbell. */
 const IDLE_MS = 10;
 
+/**
+ * What QEMU translates a fetch from missing memory to is used once, and takes room all the same: a buffer that stays in
+ * the processor's cache makes such a fetch a fifth faster than one of QEMU's default size (a GiB).
+ */
+const TRANSLATION_BUFFER_MIB = 16;
 /** The part of QEMU's stderr that goes into messages. */
 const STDERR_LIMIT = 2_000;
 
@@ -164,7 +169,16 @@ function boardArguments(command: QemuCommand): string[] {
   const { size } = command.ram;
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-machine', 'none,memory-backend=ram', '-accel', 'tcg', '-cpu', command.cpu, '-m', `${size / 1024}K`],
+    ...[
+      '-machine',
+      'none,memory-backend=ram',
+      '-accel',
+      `tcg,tb-size=${TRANSLATION_BUFFER_MIB}`,
+      '-cpu',
+      command.cpu,
+      '-m',
+      `${size / 1024}K`,
+    ],
     ...['-object', `memory-backend-file,id=ram,size=${size},mem-path=/dev/fd/3,share=on,reserve=off`],
     ...['-device', `loader,cpu-num=0,addr=0x${command.start.toString(16)}`],
     ...(command.monitor === true ? MONITOR_ARGUMENTS : []),

@@ -19,7 +19,7 @@ import { qemuVersion } from './qemu-version.ts';
 import { X64Batch } from './x64-batch.ts';
 import { X64Frames } from './x64-frames.ts';
 import { BATCH_LIMIT, X64Guest } from './x64-guest.ts';
-import { planInstallation } from './x64-installation.ts';
+import { planInstallation, type X64Installation } from './x64-installation.ts';
 import { parseLeafListing } from './x64-leaf-listing.ts';
 import { X64LiveGuest } from './x64-live-guest.ts';
 import { X64Probing } from './x64-probing.ts';
@@ -78,10 +78,19 @@ interface Loaded {
   readonly image: GuestImage;
 }
 
+/** Batches to work with, kept because they are large. */
+interface Batches {
+  readonly protectionKeys: boolean;
+  readonly pair: readonly X64Batch[];
+}
+
 class QemuX64 implements Machine {
   readonly name = NAME;
   readonly capabilities: Capabilities;
   readonly #timeLimit: number;
+  /** Stays up from one image to the next, as long as they suit it. */
+  #guest: X64Guest | undefined;
+  #batches: Batches | undefined;
   #loaded: Loaded | undefined;
 
   constructor(capabilities: Capabilities, timeLimit: number) {
@@ -100,19 +109,36 @@ class QemuX64 implements Machine {
   }
 
   async #install(image: GuestImage, live: boolean): Promise<Loaded> {
-    await this.close();
+    this.#loaded = undefined;
     const installation = planInstallation(NAME, image, live);
-    const guest = new X64Guest(NAME, image, installation, this.#timeLimit);
+    const guest = await this.#guestWith(image, installation);
+    const frames = new X64Frames(guest.ram, image.memory, installation.tableFrames, live);
+    this.#loaded = { guest, frames, batches: this.#batchesFor(installation.protectionKeys), image };
+    return this.#loaded;
+  }
+
+  async #guestWith(image: GuestImage, installation: X64Installation): Promise<X64Guest> {
     try {
-      await guest.ready();
+      if (this.#guest?.canInstall(installation)) {
+        await this.#guest.install(image, installation);
+        return this.#guest;
+      }
+      await this.close();
+      this.#guest = new X64Guest(NAME, image, installation, this.#timeLimit);
+      await this.#guest.ready();
+      return this.#guest;
     } catch (cause) {
-      await guest.close();
+      await this.close();
       throw cause;
     }
-    const frames = new X64Frames(guest.ram, image.memory, installation.tableFrames, live);
-    const batches = [0, 1].map(() => new X64Batch(BATCH_LIMIT, installation.protectionKeys));
-    this.#loaded = { guest, frames, batches, image };
-    return this.#loaded;
+  }
+
+  #batchesFor(protectionKeys: boolean): readonly X64Batch[] {
+    if (this.#batches?.protectionKeys !== protectionKeys) {
+      const pair = [0, 1].map(() => new X64Batch(BATCH_LIMIT, protectionKeys));
+      this.#batches = { protectionKeys, pair };
+    }
+    return this.#batches.pair;
   }
 
   async probe(probes: ProbeList): Promise<Observations> {
@@ -152,7 +178,8 @@ class QemuX64 implements Machine {
   }
 
   async close(): Promise<void> {
-    const guest = this.#loaded?.guest;
+    const guest = this.#guest;
+    this.#guest = undefined;
     this.#loaded = undefined;
     await guest?.close();
   }

@@ -17,7 +17,7 @@ import type { Placement } from '../guest-stubs/x64/placement.ts';
 import { NO_MARKERS, registerOffset, stubBytes } from '../guest-stubs/x64/stub-bytes.ts';
 import { Symbols } from '../guest-stubs/x64/symbols.ts';
 import { type GuestImage, MachineError } from '../harness/machine.ts';
-import { ACCESS_RECORD_BYTES } from '../src/access-list.ts';
+import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { AccessLog } from './access-log.ts';
 import { GuestClock } from './guest-clock.ts';
@@ -34,9 +34,14 @@ export const BATCH_LIMIT = MAX_BATCH / 2;
 /** Result records that nobody has written. */
 const UNWRITTEN_RESULTS = unwrittenResults();
 
+/** Of a guest that has used more storage than this none is made for another image: it would keep the storage. */
+const REUSE_LIMIT = 64 << 20;
+
+/** Where the stub's identity map ends, and so what it can wipe. */
+const IDENTITY_LIMIT = 2 ** 32;
+
 /** One QEMU with the stub in it, under the tables of one image. */
 export class X64Guest {
-  readonly installation: X64Installation;
   readonly ram: GuestRam;
   readonly log: AccessLog;
   readonly clock = new GuestClock();
@@ -46,7 +51,11 @@ export class X64Guest {
   readonly #buffers = [0, 1].map(() => new Uint8Array(BATCH_LIMIT * RESULT_RECORD_BYTES));
   /** Top-level entries that the processor used through a placement that has been left: their A bits. */
   readonly #accessed = new Uint8Array(512);
-  #active = 0;
+  /** Frames of images that probes have executed: QEMU remembers the code of what was there. */
+  readonly #executed = new Set<number>();
+  #installation: X64Installation;
+  #retired = false;
+  #active: Placement;
   #doorbell = 0;
   /** Which half of the probe and result windows is in use. */
   #half = 0;
@@ -57,7 +66,8 @@ export class X64Guest {
   constructor(machine: string, image: GuestImage, installation: X64Installation, timeLimit: number) {
     this.#machine = machine;
     this.#timeLimit = timeLimit;
-    this.installation = installation;
+    this.#installation = installation;
+    this.#active = installation.placements[0] as Placement;
     this.ram = new GuestRam(
       machine,
       installation.ramSize,
@@ -66,7 +76,7 @@ export class X64Guest {
     this.log = new AccessLog(machine);
     try {
       this.ram.writeMemory(image.memory);
-      this.#writeStub(0);
+      this.#writeStub(this.#active);
       this.#process = new QemuProcess({
         machine,
         executable: 'qemu-system-x86_64',
@@ -84,9 +94,13 @@ export class X64Guest {
     }
   }
 
+  get installation(): X64Installation {
+    return this.#installation;
+  }
+
   /** The placement that the stub runs in. */
   get active(): Placement {
-    return this.installation.placements[this.#active] as Placement;
+    return this.#active;
   }
 
   /** Whether a frame belongs to the stub that runs. */
@@ -101,14 +115,63 @@ export class X64Guest {
     this.clock.start(this.#control64(Control.T1));
   }
 
+  /**
+   * Whether another image can be installed: the processor and the size of its memory stay as they are. Live tables
+   * are for a fresh processor, because QEMU makes the TLB of one that has had little to do smaller: less stays stale.
+   */
+  canInstall(next: X64Installation): boolean {
+    const now = this.installation;
+    return (
+      !this.#retired &&
+      !next.live &&
+      next.physicalAddressBits === now.physicalAddressBits &&
+      next.ramSize === now.ramSize &&
+      next.levels === now.levels &&
+      this.ram.bytesWritten <= REUSE_LIMIT
+    );
+  }
+
+  /** A probe will execute what the image has in this frame. */
+  noteExecution(frame: number): void {
+    this.#executed.add(frame);
+    if (frame * FRAME_SIZE >= IDENTITY_LIMIT) this.retire();
+  }
+
+  /** Something unknown was executed, of which QEMU may remember the code: no other image is to be installed. */
+  retire(): void {
+    this.#retired = true;
+  }
+
+  /**
+   * Puts another image in the place of the one that is installed, of which nothing is left: not in memory, not in
+   * registers, not in the TLB. {@link canInstall} must hold.
+   * @throws MachineError 'failed'
+   */
+  async install(image: GuestImage, next: X64Installation): Promise<void> {
+    await this.#wipeExecuted();
+    this.log.skip();
+    this.clock.takeSeconds();
+    this.#accessed.fill(0);
+    this.#installation = next;
+    // A region can overlap two others at most, and there are three.
+    const { region: left } = this.active;
+    const other = next.placements.find(({ region }) => !overlap(region, left)) as Placement;
+    await this.#goTo(other, BigInt(other.region + Symbols.install));
+    this.ram.clear(other.region, STUB_REGION_BYTES);
+    this.ram.writeMemory(image.memory);
+  }
+
   /** Runs on in another placement. The region of the one that is left becomes ordinary memory. */
-  async moveTo(index: number): Promise<void> {
-    if (index === this.#active) return;
+  async moveTo(placement: Placement): Promise<void> {
     this.#collectAccessed();
-    const left = this.active;
-    this.#writeStub(index);
-    const next = this.active;
-    this.ram.writeU64(left.region + registerOffset(X64Register.Entry), next.base + BigInt(Symbols.entry));
+    await this.#goTo(placement, placement.base + BigInt(Symbols.entry));
+  }
+
+  /** Has the stub go on in another placement. @param entry an address there that the bridge tables in force map */
+  async #goTo(placement: Placement, entry: bigint): Promise<void> {
+    const left = this.#active;
+    this.#writeStub(placement);
+    this.ram.writeU64(left.region + registerOffset(X64Register.Entry), entry);
     this.ram.writeU32(left.region + CONTROL_OFFSET + Control.Command, X64Command.Switch);
     this.ram.writeU32(left.region + CONTROL_OFFSET + Control.Doorbell, this.#doorbell + 1);
     this.#doorbell = 0;
@@ -160,10 +223,7 @@ export class X64Guest {
 
   /** Has the guest carry out TLB operations. @param records at most {@link BATCH_LIMIT} of them */
   async invalidate(records: Uint8Array): Promise<void> {
-    this.ram.write(this.active.region + this.#probes, records);
-    this.#setControl64(Control.Probes, BigInt(this.#probes));
-    this.#ring(records.length / ACCESS_RECORD_BYTES, X64Command.Invalidate);
-    await this.#awaitBatch();
+    await this.#operate(records, X64Command.Invalidate);
   }
 
   /** What QEMU's monitor prints for "info tlb": the leaves of the tables in force, the stub's among them. */
@@ -182,6 +242,28 @@ export class X64Guest {
     await this.#process.stop();
     this.ram.close();
     this.log.close();
+  }
+
+  /** Has the guest overwrite what probes have executed: QEMU then forgets its translation of the code. */
+  async #wipeExecuted(): Promise<void> {
+    const frames = [...this.#executed];
+    this.#executed.clear();
+    for (let at = 0; at < frames.length; at += BATCH_LIMIT) {
+      const part = frames.slice(at, at + BATCH_LIMIT);
+      const records = new Uint32Array(part.length * ACCESS_RECORD_WORDS);
+      part.forEach((frame, index) => {
+        records[index * ACCESS_RECORD_WORDS] = frame * FRAME_SIZE;
+      });
+      await this.#operate(new Uint8Array(records.buffer), X64Command.Wipe);
+    }
+  }
+
+  /** Has the guest carry out what stands in the probe window. */
+  async #operate(records: Uint8Array, command: number): Promise<void> {
+    this.ram.write(this.active.region + this.#probes, records);
+    this.#setControl64(Control.Probes, BigInt(this.#probes));
+    this.#ring(records.length / ACCESS_RECORD_BYTES, command);
+    await this.#awaitBatch();
   }
 
   /** Offsets of the half of the windows that is in use. */
@@ -228,11 +310,11 @@ export class X64Guest {
   }
 
   /** Puts a fresh stub into the region of a placement and makes it the active one. */
-  #writeStub(index: number): void {
+  #writeStub(placement: Placement): void {
     const { installation } = this;
-    this.#active = index;
-    const bytes = stubBytes(this.active, installation, ExitMode.Doorbell, installation.markerFrame);
-    this.ram.write(this.active.region, bytes);
+    this.#active = placement;
+    const bytes = stubBytes(placement, installation, ExitMode.Doorbell, installation.markerFrame);
+    this.ram.write(placement.region, bytes);
   }
 
   #collectAccessed(): void {
@@ -250,6 +332,10 @@ export class X64Guest {
   #setControl64(offset: number, value: bigint): void {
     this.ram.writeU64(this.active.region + CONTROL_OFFSET + offset, value);
   }
+}
+
+function overlap(region: number, other: number): boolean {
+  return Math.abs(region - other) < STUB_REGION_BYTES;
 }
 
 function unwrittenResults(): Uint8Array {

@@ -20,12 +20,12 @@ const line = (kind: 'read' | 'write', address: number, size: number) =>
 const marker = (group: number, groupSize = GROUP_SIZE) =>
   line('write', MARKER_FRAME * 4096 + ((group * groupSize * 8) % 4096), 8);
 
-function batchOf(accesses: readonly Access[]): X64Batch {
+function batchOf(accesses: readonly Access[], isLogged = false): X64Batch {
   const list = new AccessList(accesses.length);
   const batch = new X64Batch(accesses.length, false);
   accesses.forEach((access, index) => {
     list.set(index, 0x5000, 0, access, Privilege.Supervisor);
-    batch.add(list, index);
+    batch.add(list, index, isLogged);
   });
   return batch;
 }
@@ -48,8 +48,20 @@ describe('what QEMU logs between two markers', () => {
   });
 
   test('of a write are its load and its store', () => {
-    const text = marker(0) + line('read', 0x9004, 4) + line('write', 0x9007, 1);
+    const text = marker(0) + line('read', 0x9000, 4) + line('write', 0x9003, 1);
     expect(landings(batchOf([Write]), text)).toEqual([9]);
+  });
+
+  test('of a write after a read of its page is its store, in the slot of the read', () => {
+    const batch = batchOf([Read, Write, Read, Write], true);
+    expect([0, 1, 2, 3].map((position) => batch.slot(position))).toEqual([0, 0, 2, 2]);
+    const text = marker(0) + line('read', 0x9000, 4) + line('write', 0x8003, 1) + line('read', 0x7020, 4);
+    expect(landings(batch, text)).toEqual([9, 8, 7, NOT_LOGGED]);
+  });
+
+  test('of such a write whose read faulted is its store too', () => {
+    const text = marker(0) + line('read', 0x9000, 4) + line('write', 0x9003, 1);
+    expect(landings(batchOf([Read, Write], true), text)[1]).toBe(9);
   });
 
   test('may be page walks through missing tables, which are not probes', () => {
@@ -70,7 +82,7 @@ describe('a log that does not fit the probes is an error, never an answer:', () 
     ['a marker too many', [Read], marker(0) + marker(1)],
     ['a marker out of order', Array.from({ length: GROUP_SIZE + 1 }, () => Read), marker(1) + marker(0)],
     ['a slot that no probe has', [Read], marker(0) + line('read', 0x9010, 4)],
-    ['a store of a probe that reads', [Read], marker(0) + line('write', 0x9007, 1)],
+    ['a store of a probe that reads', [Read], marker(0) + line('write', 0x9003, 1)],
     ['two places of one probe', [Read], marker(0) + line('read', 0x9000, 4) + line('read', 0xa000, 4)],
     ['a line before the first marker', [Read], line('read', 0x9000, 4) + marker(0)],
   ])('%s', (_, accesses, text) => {

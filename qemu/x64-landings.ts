@@ -1,3 +1,4 @@
+import { STORED_BYTE } from '../guest-stubs/x64/control.ts';
 import { SLOT_BYTES } from '../guest-stubs/x64/tags.ts';
 import { MachineError } from '../harness/machine.ts';
 import { Access } from '../src/access-list.ts';
@@ -17,7 +18,8 @@ export const NOT_LOGGED = -1;
  *
  * Lines come in the order of the probes, and markers cut them into groups. Inside a group of up to 256
  * probes every probe has its own slot, and translation keeps an address's place in the page: so the slot in
- * the physical address names the probe. A group of one needs no slot.
+ * the physical address names the probe; a write that has no load of its own shares the slot of the read before it.
+ * A group of one needs no slot.
  * @param end where in the log the batch ends
  * @param landings the frame number per record, or {@link NOT_LOGGED}
  * @throws MachineError 'failed' if lines and probes do not belong together
@@ -48,7 +50,8 @@ export function readLandings(
     }
     if (!write && size === WALK_BYTES) return;
     const slot = Math.floor(offset / SLOT_BYTES);
-    const position = group * groupSize + (groupSize === 1 ? 0 : slot);
+    let position = group * groupSize + (groupSize === 1 ? 0 : slot);
+    if (write && groupSize > 1 && position + 1 < batch.length && batch.storesAsRead(position + 1)) position++;
     if (group < 0 || position >= batch.length || batch.slot(position) !== slot) {
       throw desynchronised(
         `${write ? 'write' : 'read'} of ${size} bytes at ${hex(address)} in group ${group}`,
@@ -75,7 +78,7 @@ function belongs(access: Access, write: boolean, size: number, offset: number): 
     case Access.Read:
       return !write && size === 4 && (offset === 0 || offset === 4);
     case Access.Write:
-      return write ? size === 1 && offset === 7 : size === 4 && (offset === 4 || offset === 0);
+      return write ? size === 1 && offset === STORED_BYTE : size === 4 && (offset === 0 || offset === 4);
     case Access.Execute:
       return !write && size <= 4;
   }

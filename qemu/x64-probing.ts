@@ -28,6 +28,11 @@ export class X64Probing {
   readonly #outcomes: OutcomeList;
   readonly #remarks = new Map<number, string>();
   readonly #batches: readonly X64Batch[];
+  /**
+   * Where the stub may be, first where it is. Leaving a placement invalidates everything, so with live tables it
+   * stays there.
+   */
+  readonly #placements: readonly Placement[];
   readonly #landings: Float64Array;
   /** Completed accesses that landed neither where they were expected nor anywhere that has a name. */
   #lost: number[] = [];
@@ -44,6 +49,9 @@ export class X64Probing {
     this.#guest = guest;
     this.#frames = frames;
     this.#batches = batches;
+    const { active, installation } = guest;
+    const others = installation.placements.filter((placement) => placement !== active);
+    this.#placements = installation.live ? [active] : [active, ...others];
     this.#accesses = probes.accesses;
     this.#expected = probes.expectedFrames;
     this.#outcomes = new OutcomeList(probes.accesses.length);
@@ -52,9 +60,9 @@ export class X64Probing {
 
   async run(): Promise<Observations> {
     const passes = this.#assignPasses();
-    for (let placement = 0; placement < this.#placements.length; placement++) {
+    for (const [place, placement] of this.#placements.entries()) {
       for (const inImage of [false, true]) {
-        const pass = 2 * placement + (inImage ? 1 : 0);
+        const pass = 2 * place + (inImage ? 1 : 0);
         if (!passes.includes(pass)) continue;
         await this.#moveTo(placement);
         await this.#runPass(passes, pass, inImage, inImage ? 1 : GROUP_SIZE);
@@ -68,12 +76,6 @@ export class X64Probing {
     };
   }
 
-  /** Where the stub may be: leaving a placement invalidates everything, so with live tables it stays in the first. */
-  get #placements(): readonly Placement[] {
-    const { placements, live } = this.#guest.installation;
-    return live ? placements.slice(0, 1) : placements;
-  }
-
   /**
    * For each access from which placement it is made, times two, plus one if it is expected in a frame of
    * the image, where it needs a slot of its own choice.
@@ -81,17 +83,19 @@ export class X64Probing {
   #assignPasses(): Uint8Array {
     const { levels } = this.#guest.installation;
     const { words } = this.#accesses;
+    const placements = this.#placements;
     const passes = new Uint8Array(this.#accesses.length);
     for (let index = 0; index < passes.length; index++) {
       const slot = topLevelSlot(words[index * ACCESS_RECORD_WORDS + 1] as number, levels);
       const frame = this.#expected[index] as number;
-      const placement = this.#placements.findIndex((candidate) => !meets(candidate, slot, frame));
-      if (placement < 0) {
+      let place = 0;
+      while (place < placements.length && meets(placements[place] as Placement, slot, frame)) place++;
+      if (place === placements.length) {
         passes[index] = NOT_MADE;
         this.#remarks.set(index, 'not made: it would meet the probe stub, which stays where it is');
         continue;
       }
-      passes[index] = 2 * placement + (this.#frames.isImage(frame) ? 1 : 0);
+      passes[index] = 2 * place + (this.#frames.isImage(frame) ? 1 : 0);
     }
     return passes;
   }
@@ -101,7 +105,7 @@ export class X64Probing {
     let running: X64Batch | undefined;
     for (let next = passes.indexOf(pass), turn = 0; next !== -1; turn++) {
       const batch = this.#batches[turn % 2] as X64Batch;
-      next = this.#fill(batch, passes, pass, next, inImage);
+      next = this.#fill(batch, passes, pass, next, inImage, groupSize);
       const last = running === undefined ? undefined : await this.#finish(running, groupSize);
       if (this.#guest.log.isLong) {
         last?.();
@@ -117,27 +121,37 @@ export class X64Probing {
   }
 
   /** @returns the first index of the pass that did not fit, −1 if all did */
-  #fill(batch: X64Batch, passes: Uint8Array, pass: number, from: number, inImage: boolean): number {
+  #fill(
+    batch: X64Batch,
+    passes: Uint8Array,
+    pass: number,
+    from: number,
+    inImage: boolean,
+    groupSize: number,
+  ): number {
     batch.clear();
     for (let index = from; index < passes.length; index++) {
       if (passes[index] !== pass) continue;
       if (batch.full) return index;
-      this.#add(batch, index, inImage);
+      this.#add(batch, index, inImage, groupSize);
     }
     return -1;
   }
 
-  #add(batch: X64Batch, index: number, inImage: boolean): void {
+  #add(batch: X64Batch, index: number, inImage: boolean, groupSize: number): void {
     const frame = this.#expected[index] as number;
     if (!inImage) {
-      if (frame >= 0 && this.#frames.isRam(frame)) this.#frames.tag(frame);
-      batch.add(this.#accesses, index);
+      const isRam = this.#frames.isRam(frame);
+      if (isRam && frame >= 0) this.#frames.tag(frame);
+      batch.add(this.#accesses, index, !isRam && groupSize === GROUP_SIZE);
       return;
     }
-    const slot = this.#frames.imageSlot(frame, this.#accesses.access(index));
+    const access = this.#accesses.access(index);
+    const slot = this.#frames.imageSlot(frame, access);
     if (slot === undefined) {
       this.#remarks.set(index, 'not made: nothing in this page of the tables under test is safe to execute');
     } else {
+      if (access === Access.Execute) this.#guest.noteExecution(frame);
       batch.addInSlot(this.#accesses, index, slot.slot);
     }
   }
@@ -202,9 +216,10 @@ export class X64Probing {
    */
   async #retryLost(): Promise<void> {
     const { levels } = this.#guest.installation;
-    for (let placement = 0; placement < this.#placements.length && this.#lost.length > 0; placement++) {
+    if (this.#lost.length > 0) this.#guest.retire();
+    for (const placement of this.#placements) {
       const lost = this.#lost;
-      if (lost.length > RETRY_LIMIT) break;
+      if (lost.length === 0 || lost.length > RETRY_LIMIT) break;
       await this.#moveTo(placement);
       if (!this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame))) break;
       this.#lost = [];
@@ -231,12 +246,10 @@ export class X64Probing {
     this.#remarks.set(index, 'completed elsewhere than expected, in memory that nothing names');
   }
 
-  async #moveTo(placement: number): Promise<void> {
-    const before = this.#guest.active;
+  async #moveTo(placement: Placement): Promise<void> {
+    if (placement === this.#guest.active) return;
     await this.#guest.moveTo(placement);
-    if (this.#guest.active !== before) {
-      this.#frames.forget(this.#guest.active.region / FRAME_SIZE, STUB_FRAMES);
-    }
+    this.#frames.forget(placement.region / FRAME_SIZE, STUB_FRAMES);
   }
 }
 

@@ -30,6 +30,8 @@ export const X64Command = {
   ProbeKeepTlb: 2,
   /** Carry out COUNT TLB operations from the probe window. */
   Invalidate: 3,
+  /** Fill COUNT frames below 4 GiB with zeros under Bridge; their physical addresses are in the probe window. */
+  Wipe: 4,
 } as const;
 
 /** Byte 8 of a TLB operation's record, whose first 8 bytes are an address. */
@@ -46,7 +48,15 @@ export const X64Operation = {
 export const X64ProbeFlag = {
   /** VALUE is read whole even where its first half is zero. */
   WholeValue: 0x80,
+  /**
+   * Of a write whose record follows that of a read of the same slot under the same flags: what it stores is what that
+   * read has returned, and it has no load of its own, nor a VALUE. Only a log can then say where the store went.
+   */
+  StoreAsRead: 0x40,
 } as const;
 
 /** EXTRA of a result: the load before the store of a write probe faulted too. */
 export const EXTRA_LOAD_FAULTED = 1;
+
+/** Offset in its slot of the byte that a write probe stores. */
+export const STORED_BYTE = 3;

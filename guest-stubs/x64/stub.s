@@ -27,6 +27,8 @@ batch:
         je      switch
         cmp     ecx, X64_COMMAND_INVALIDATE
         je      invalidate
+        cmp     ecx, X64_COMMAND_WIPE
+        je      wipe
         cmp     ecx, X64_COMMAND_PROBE_KEEP_TLB
         je      1f
         mov     rax, [rip + control + REGISTER_CR3]
@@ -63,7 +65,7 @@ marked:
         mov     rdi, [r12]              # the address
         movzx   ecx, byte ptr [r12 + 8] # the access
         movzx   esi, byte ptr [r12 + 10] # its flags
-        test    esi, ACCESS_FLAG_ALIGNMENT_CHECK | ACCESS_FLAG_PROTECTION_KEYS
+        test    esi, ACCESS_FLAG_ALIGNMENT_CHECK | ACCESS_FLAG_PROTECTION_KEYS | X64_FLAG_STORE_AS_READ
         jnz     set_flags
 flags_set:
         cmp     byte ptr [r12 + 9], PRIVILEGE_USER
@@ -77,6 +79,7 @@ flags_set:
         .globl  supervisor_read
 supervisor_read:
         mov     eax, [rdi]
+read_first_half:
         test    eax, eax
         jz      read_nothing
 read_second_half:
@@ -107,28 +110,26 @@ read_nothing:
         jnz     read_second_half
         jmp     probe_completed
 
-        # Write: the byte at offset 7 goes back as it was. That byte of a table entry holds neither A nor D, so
+        # Write: the byte at offset 3 goes back as it was. That byte of a table entry holds neither A nor D, so
         # the store changes nothing that the processor sets meanwhile. After a load that faulted the store is
         # tried all the same, because its error code is the one that is asked for.
 write_probe:
+        test    sil, X64_FLAG_STORE_AS_READ
+        jnz     store_as_read
         .globl  supervisor_write_load
 supervisor_write_load:
-        mov     eax, [rdi + 4]
+        mov     eax, [rdi]
         mov     edx, eax
         shr     edx, 24
         .globl  supervisor_write_store  # dl = the byte
 supervisor_write_store:
-        mov     [rdi + 7], dl
-        test    eax, eax
-        jz      wrote_nothing
-read_first_half:
-        shl     rax, 32
-        mov     edx, [rdi]
-        or      rax, rdx
-        jmp     probe_completed
-wrote_nothing:
-        test    sil, X64_FLAG_WHOLE_VALUE
-        jnz     read_first_half
+        mov     [rdi + 3], dl
+        jmp     read_first_half
+
+        # The byte that the probe before has read from this slot.
+store_as_read:
+        mov     [rdi + 3], bl
+        xor     eax, eax
         jmp     probe_completed
 
         # Before each probe whose record's address has none of the mask's bits: a store to a page without memory,
@@ -142,7 +143,8 @@ mark:
         mov     [rax], rax
         jmp     marked
 
-        # SMAP's EFLAGS.AC (§4.6.1) and PKRU (§4.6.2) for one probe.
+        # SMAP's EFLAGS.AC (§4.6.1) and PKRU (§4.6.2) for one probe; for a store without a load of its own the byte
+        # that the probe before has read, in bl. If that one did not complete, the store needs its own load.
 set_flags:
         test    esi, ACCESS_FLAG_PROTECTION_KEYS
         jz      1f
@@ -152,7 +154,13 @@ set_flags:
         xor     edx, edx
         wrpkru
         mov     ecx, r8d
-1:      test    esi, ACCESS_FLAG_ALIGNMENT_CHECK
+1:      test    esi, X64_FLAG_STORE_AS_READ
+        jz      2f
+        mov     bl, [r13 - RESULT_RECORD_BYTES + RESULT_VALUE + 3]
+        cmp     word ptr [r13 - RESULT_RECORD_BYTES + RESULT_VECTOR], VECTOR_NONE
+        je      2f
+        and     esi, ~X64_FLAG_STORE_AS_READ
+2:      test    esi, ACCESS_FLAG_ALIGNMENT_CHECK
         jz      flags_set
         push    EFLAGS_FIXED | EFLAGS_AC
         popfq
@@ -251,6 +259,25 @@ leave:
         mov     word ptr [rip + pointer], 0
         lidt    [rip + pointer]
         ud2
+
+        # Fills frames with zeros, by stores of the guest: so the emulator forgets the code that it has translated there.
+wipe:
+        mov     rax, [rip + control + REGISTER_BRIDGE]
+        mov     cr3, rax
+        lea     r12, [rip + region]
+        add     r12, [rip + control + CONTROL_PROBES]
+        mov     r14d, [rip + control + CONTROL_COUNT]
+        shl     r14, 4
+        add     r14, r12
+        xor     eax, eax
+        cld
+1:      cmp     r12, r14
+        jae     batch_done
+        mov     rdi, [r12]
+        mov     ecx, 4096 / 8
+        rep stosq
+        add     r12, PROBE_RECORD_BYTES
+        jmp     1b
 
         # TLB operations from the probe window, in order: the address, and in byte 8 what to do.
 invalidate:

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { Access, AccessList, Privilege } from '../../src/access-list.ts';
+import { Access, AccessFlag, AccessList, Privilege } from '../../src/access-list.ts';
 import { Known } from '../../src/outcome-list.ts';
 import type { MachineUnderTest } from './contract.ts';
 import { expectOutcomes, probe, type Row } from './expectations.ts';
 import { ALL, Code, FAR, FAR_GIB, faults, lands, NEAR } from './x64-rows.ts';
-import { Bit, HandmadeTables } from './x64-tables.ts';
+import { Bit, Control, HandmadeTables, key } from './x64-tables.ts';
 
 const { P, W, U } = Bit;
 
@@ -96,6 +96,32 @@ export function describeX64StubContract(subject: MachineUnderTest): void {
           ]);
         }
       }
+    });
+
+    test('a write after a read of its page lands, or faults, on its own', async () => {
+      const image = new HandmadeTables({ cr4: Control.SMAP | Control.PKE })
+        .map(0x5000n, FAR, P | W | U)
+        .map(0x6000n, FAR, P | U)
+        .map(0x7000n, NEAR, P | W | U)
+        .map(0x8000n, FAR, P | W | U | key(1n));
+      const withAc = { flags: AccessFlag.AlignmentCheck };
+      const withKey = { flags: AccessFlag.ProtectionKeys, pkru: 0b1000 };
+      await check(image, [
+        ...[lands('ru', 0x5000n, FAR), lands('wu', 0x5000n, FAR)],
+        ...[lands('rs', 0x5000n, FAR, withAc), lands('ws', 0x5000n, FAR, withAc)],
+        ...[faults('rs', 0x5000n, Code.P), faults('ws', 0x5000n, Code.P)],
+        ...[lands('ru', 0x6000n, FAR), faults('wu', 0x6000n, Code.P)],
+        ...[lands('ru', 0x7000n, NEAR), lands('wu', 0x7000n, NEAR)],
+        ...[lands('ru', 0x8000n, FAR, withKey), faults('wu', 0x8000n, Code.P | Code.PK, withKey)],
+      ]);
+    });
+
+    test('a write that does not land where it is announced is seen where it lands, or nowhere', async () => {
+      const image = new HandmadeTables().map(0x5000n, NEAR, P | W | U);
+      const announced = [lands('ru', 0x5000n, FAR), lands('wu', 0x5000n, FAR)];
+      const { outcomes } = await probe(await subject.loaded(image), announced);
+      expect([Number(NEAR), -1]).toContain(outcomes.physicalAddress[1]);
+      expect((outcomes.known[1] as number) & Known.Completion).not.toBe(0);
     });
 
     test('an empty list of probes has no outcomes', async () => {

@@ -11,7 +11,7 @@ import {
   VECTOR_NONE,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
-import { X64Command } from '../../../guest-stubs/x64/control.ts';
+import { STORED_BYTE, X64Command } from '../../../guest-stubs/x64/control.ts';
 import { rootOf } from '../../../guest-stubs/x64/graft.ts';
 import { type Placement, topLevelSlot } from '../../../guest-stubs/x64/placement.ts';
 import { cr3Of, stubBytes } from '../../../guest-stubs/x64/stub-bytes.ts';
@@ -218,8 +218,9 @@ export class X64UnicornGuest implements UnicornGuest {
     } else {
       outcomes.known[index] = KNOWN_FAULT;
     }
-    // The stub's own loads before a fault are not at the start of an entry.
-    const leftMemory = vector === VECTOR_PAGE_FAULT && this.#landings.leftMemory[position] === 1;
+    // Before a store that faults the stub has read the start of the slot, by the same tables: those are all there.
+    const leftMemory =
+      vector === VECTOR_PAGE_FAULT && this.#landings.leftMemory[position] === 1 && !this.#isStore(position);
     outcomes.fault[index] = leftMemory ? StructuralFault.TableOutsideMemory : x64Fault(vector, 0);
     if (vector === VECTOR_PAGE_FAULT) {
       const touched = batch.address(position) + BigInt(this.#touchedOffset(position));
@@ -323,20 +324,19 @@ export class X64UnicornGuest implements UnicornGuest {
 
   /** Offset in its slot of the byte that the faulting instruction of the stub touched first. */
   #touchedOffset(position: number): number {
-    switch (this.#instructions[position]) {
-      case BigInt(Symbols.supervisor_write_load):
-      case BigInt(Symbols.user_write_load):
-        return 4;
-      case BigInt(Symbols.supervisor_write_store):
-      case BigInt(Symbols.user_write_store):
-        return 7;
-      default:
-        return 0;
-    }
+    return this.#isStore(position) ? STORED_BYTE : 0;
+  }
+
+  /** Whether it was the stub's store that raised the exception. */
+  #isStore(position: number): boolean {
+    const instruction = this.#instructions[position];
+    return instruction === SUPERVISOR_STORE || instruction === USER_STORE;
   }
 }
 
 const USER_DONE = BigInt(Symbols.user_done);
+const SUPERVISOR_STORE = BigInt(Symbols.supervisor_write_store);
+const USER_STORE = BigInt(Symbols.user_write_store);
 const COUNT = (CONTROL_OFFSET + Control.Count) / 4;
 const COMMAND = (CONTROL_OFFSET + Control.Command) / 4;
 const ENTRY_BYTES = 8;
