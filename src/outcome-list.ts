@@ -59,6 +59,12 @@ export const HPFAR_NONE = 2n ** 64n - 1n;
 /** In the `hpfar` column: a fault of stage 2 for which the architecture leaves HPFAR_EL2 open, or nobody read it. */
 export const HPFAR_OPEN = 2n ** 64n - 2n;
 
+/** The columns of an {@link OutcomeList} alone, as another thread can take them over. */
+export type OutcomeColumns = Pick<
+  OutcomeList,
+  'length' | 'known' | 'fault' | 'faultAddress' | 'physicalAddress' | 'memoryType' | 'hpfar'
+>;
+
 /** Columns for `length` accesses, 24 bytes each. */
 export class OutcomeList {
   readonly length: number;
@@ -106,7 +112,7 @@ export class OutcomeList {
   }
 
   /** Takes over all outcomes of a list, from index `start` of this one. @throws RangeError if they do not fit */
-  setFrom(other: OutcomeList, start: number): void {
+  setFrom(other: OutcomeColumns, start: number): void {
     this.known.set(other.known, start);
     this.fault.set(other.fault, start);
     this.faultAddress.set(other.faultAddress, start);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 /** Programs of dist, and the names of their bundles in dist/bundle. */
 const PROGRAMS = {
   mmucheck: 'harness/cli/main.js',
+  'machine-worker': 'harness/machines/worker/worker-entry.js',
 };
 
 /** Comes with native code beside it, and is loaded only when a machine needs it: most runs of a command do not. */

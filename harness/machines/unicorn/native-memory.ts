@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import koffi from 'koffi';
 
 /** Views beyond this abort Node. */
@@ -83,7 +84,8 @@ export class NativeMemory {
 
   /** Gives the pages back. To be called once, when no native code uses the memory any more. */
   release(): void {
-    if (this.capacity > MAX_KEPT_BYTES || NativeMemory.#kept.length >= MAX_KEPT) {
+    // A thread's memory would stay when the thread ends.
+    if (!isMainThread || this.capacity > MAX_KEPT_BYTES || NativeMemory.#kept.length >= MAX_KEPT) {
       memoryCalls().munmap(this.address, this.capacity);
       return;
     }

@@ -1,5 +1,13 @@
 import type { Architecture } from '../../../src/registers.ts';
-import { type Capabilities, type GuestImage, MachineError, type MachineProvider } from '../../machine.ts';
+import {
+  type Capabilities,
+  type GuestImage,
+  MachineError,
+  type MachineOptions,
+  type MachineProvider,
+} from '../../machine.ts';
+import { openSharded } from '../sharded-machine.ts';
+import { HAS_THREADS, WorkerMachine } from '../worker/worker-machine.ts';
 import { findLibunicorn, UnicornAbsentError, type UnicornLibrary } from './library.ts';
 import { type GuestFactory, type LiveGuestFactory, UnicornMachine } from './machine.ts';
 
@@ -14,7 +22,10 @@ export interface UnicornKind {
   createLiveGuest?(library: UnicornLibrary, image: GuestImage): ReturnType<LiveGuestFactory>;
 }
 
-/** A provider of machines in this process. */
+/** A thread starts in the time that some ten thousand probes take. */
+const PROBES_FOR_THREADS = 100_000;
+
+/** A provider of machines in this process: in its first thread, or in others where many probes are to come. */
 export function unicornProvider(kind: UnicornKind): MachineProvider {
   const { name, architecture, createLiveGuest } = kind;
   return {
@@ -31,12 +42,16 @@ export function unicornProvider(kind: UnicornKind): MachineProvider {
       }
     },
 
-    async open() {
+    async open(options: MachineOptions = {}) {
       try {
         const library = await findLibunicorn();
+        const capabilities = kind.capabilities(library.version);
+        if (HAS_THREADS && (options.expectedProbes ?? 0) >= PROBES_FOR_THREADS) {
+          return await openSharded(options, async (each) => new WorkerMachine(name, capabilities, each));
+        }
         return new UnicornMachine(
           name,
-          kind.capabilities(library.version),
+          capabilities,
           (image) => kind.createGuest(library, image),
           createLiveGuest && ((image) => createLiveGuest(library, image)),
         );
