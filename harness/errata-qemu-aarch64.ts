@@ -1,21 +1,24 @@
-import { decodeAArch64Fault } from '../src/aarch64/walk-fault.ts';
 import { isDevice, MEMORY_TYPE_INDICES, type MemoryTypeTable } from '../src/aarch64/walk-memory-type.ts';
 import { Access } from '../src/access-list.ts';
-import type { DeviatingProbe, Erratum } from './errata.ts';
+import type { Erratum } from './errata.ts';
 import { HIERARCHICAL_DISABLE, RESERVED_BLOCK, SHAREABILITY_AS_WRITTEN } from './errata-aarch64.ts';
 import { type WalkErratum, walkErrata } from './errata-walk.ts';
-import type { Outcome } from './outcome.ts';
 
 const test = 'test/machines/errata.test.ts';
 /** The release that has been looked at. */
 const VERSIONS = { from: '7.2', before: '7.3' } as const;
+
+/** The level in a fault status, of levels 0 to 3. */
+const LEVEL = 0b11;
 
 const WALK_FAULT_LEVEL: WalkErratum = {
   rule: 'stage-one-walk-fault-has-level-of-stage-one',
   description:
     'where stage 2 forbids a walk of stage 1, ESR_EL2.xFSC has the level at which the walk of stage 1 was, not the level of the descriptor of stage 2 (Arm ARM D19.2.37, D8.15)',
   test,
-  outcome: withLevelOfStageOne,
+  deviation: {
+    tableFaultStatus: (status, level) => (level < 0 ? status : (status & ~LEVEL) | level),
+  },
 };
 
 const STRICTER_DEVICE: WalkErratum = {
@@ -47,20 +50,6 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = walkErrata(
     HIERARCHICAL_DISABLE,
   ].map((erratum) => ({ ...erratum, ...VERSIONS })),
 );
-
-/** The level in a fault status, of levels 0 to 3. */
-const LEVEL = 0b11;
-const STAGE_ONE = /^stage 1/;
-
-/** The same fault of stage 2 on a walk of stage 1, with the level at which that walk was. */
-function withLevelOfStageOne(predicted: Outcome, { explain }: DeviatingProbe): Outcome {
-  const { stageOneWalk, level } = decodeAArch64Fault(predicted.fault);
-  if (!stageOneWalk || level === undefined || level < 0) return predicted;
-  const walked = explain().findLast(({ levelName }) => STAGE_ONE.test(levelName))?.level;
-  return walked === undefined || walked < 0
-    ? predicted
-    : { ...predicted, fault: ((predicted.fault & ~LEVEL) | walked) >>> 0 };
-}
 
 /** MAIR byte of tagged Normal memory, and what it is without the tags. */
 const TAGGED = 0xf0;

@@ -82,5 +82,7 @@ function together(rules: readonly WalkErratum[]): StageDeviation {
       deviations.reduce((two, { stageTwo }) => stageTwo?.(two, registers) ?? two, stage),
     combinedTypes: (one, two, types) =>
       deviations.reduce((all, { combinedTypes }) => combinedTypes?.(one, two, all) ?? all, types),
+    tableFaultStatus: (status, level) =>
+      deviations.reduce((code, { tableFaultStatus }) => tableFaultStatus?.(code, level) ?? code, status),
   };
 }

@@ -1,6 +1,9 @@
-import { FRAME_SIZE, hex, WORDS_PER_FRAME, wordsToBigInt } from '../src/addresses.ts';
+import { DescriptorLow } from '../src/aarch64/descriptor-bits.ts';
+import { HardwareUpdatePrediction } from '../src/aarch64/walk-hardware-updates.ts';
+import { FRAME_SIZE, hex, WORDS_PER_FRAME } from '../src/addresses.ts';
 import type { LeafList } from '../src/leaf-list.ts';
 import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
+import type { Architecture } from '../src/registers.ts';
 import { EntryLow } from '../src/x64/entry-bits.ts';
 import { AccessedDirtyPrediction } from '../src/x64/walk-accessed-dirty.ts';
 import type { ListedLeaves } from './listed-leaves.ts';
@@ -23,26 +26,34 @@ export interface TableComparison {
   readonly findings: readonly TableFinding[];
 }
 
+/** The accessed and the dirty flag among the bits 31:0 of an entry that changed. */
+const CHANGED_FLAGS: Readonly<Record<Architecture, { readonly accessed: number; readonly dirty: number }>> = {
+  x64: { accessed: EntryLow.Accessed, dirty: EntryLow.Dirty },
+  /** AF, and AP[2] cleared or S2AP[1] set. */
+  aarch64: { accessed: DescriptorLow.AccessFlag, dirty: DescriptorLow.ReadOnly },
+};
+
 /**
- * What the probes of a plan may do to the tables. x64: the accessed and dirty flags, as predicted. AArch64:
- * nothing, as long as no machine is started with TCR.HA in force.
+ * What the probes of a plan may do to the tables: the accessed and dirty flags, as predicted; on AArch64 only where
+ * hardware keeps them (TCR.HA and HD).
  */
 export class TableExpectation {
   readonly #image: GuestImage;
   readonly #leaves: LeafList;
-  readonly #flags: AccessedDirtyPrediction | undefined;
+  readonly #flags: AccessedDirtyPrediction | HardwareUpdatePrediction;
 
   constructor(image: GuestImage, leaves: LeafList) {
     this.#image = image;
     this.#leaves = leaves;
+    const { memory, registers } = image;
     this.#flags =
-      image.registers.architecture === 'x64'
-        ? new AccessedDirtyPrediction(image.memory, image.registers)
-        : undefined;
+      registers.architecture === 'x64'
+        ? new AccessedDirtyPrediction(memory, registers)
+        : new HardwareUpdatePrediction(memory, registers);
   }
 
   add({ probes, predicted }: PlanChunk): void {
-    this.#flags?.add(probes.accesses, predicted);
+    this.#flags.add(probes.accesses, predicted);
   }
 
   /**
@@ -53,16 +64,12 @@ export class TableExpectation {
     const findings: TableFinding[] = [];
     let accessed = 0;
     let dirty = 0;
-    forEachChange(this.#image.memory, after, (entryAddress, before, now) => {
-      const appeared = now.low & ~before.low;
-      if ((appeared & EntryLow.Accessed) !== 0) accessed++;
-      if ((appeared & EntryLow.Dirty) !== 0) dirty++;
-      if (this.#flags !== undefined) return;
-      findings.push(
-        this.#finding(entryAddress, 'the machine changed it', entryValue(before), entryValue(now)),
-      );
+    const flags = CHANGED_FLAGS[this.#image.registers.architecture];
+    forEachChange(this.#image.memory, after, (changed) => {
+      if ((changed & flags.accessed) !== 0) accessed++;
+      if ((changed & flags.dirty) !== 0) dirty++;
     });
-    for (const { entryAddress, problem, before, after: now } of this.#flags?.compare(after) ?? []) {
+    for (const { entryAddress, problem, before, after: now } of this.#flags.compare(after)) {
       if (!allMade && problem.endsWith('not set')) continue;
       findings.push(this.#finding(Number(entryAddress), problem, before, now));
     }
@@ -83,36 +90,20 @@ export class TableExpectation {
   }
 }
 
-/** An entry as two words. One object serves all calls: half a million entries may have changed. */
-interface EntryWords {
-  low: number;
-  high: number;
-}
-
-function entryValue({ low, high }: EntryWords): bigint {
-  return wordsToBigInt(low, high);
-}
-
-/** Calls back for each entry of the original's ranges that is another one afterwards. */
+/** Calls back with the bits 31:0 that changed in each entry of the original's ranges that is another one afterwards. */
 function forEachChange(
   original: PhysicalMemory,
   after: PhysicalMemory,
-  take: (entryAddress: number, before: EntryWords, now: EntryWords) => void,
+  take: (changedLow: number) => void,
 ): void {
-  const before: EntryWords = { low: 0, high: 0 };
-  const now: EntryWords = { low: 0, high: 0 };
   for (const { firstFrame, frameCount, words } of original.ranges) {
     const found = after.rangeHolding(firstFrame, frameCount);
     if (found === undefined)
       throw new RangeError(`the memory at ${hex(firstFrame * FRAME_SIZE)} was not read back`);
     const offset = (firstFrame - found.firstFrame) * WORDS_PER_FRAME;
     for (let at = 0; at < words.length; at += 2) {
-      before.low = words[at] as number;
-      before.high = words[at + 1] as number;
-      now.low = found.words[offset + at] as number;
-      now.high = found.words[offset + at + 1] as number;
-      if (before.low === now.low && before.high === now.high) continue;
-      take(firstFrame * FRAME_SIZE + at * 4, before, now);
+      const changed = (words[at] as number) ^ (found.words[offset + at] as number);
+      if (changed !== 0) take(changed);
     }
   }
 }

@@ -16,4 +16,6 @@ export interface StageDeviation {
     two: MemoryTypeTable,
     combined: MemoryTypeTable,
   ) => MemoryTypeTable;
+  /** The fault status code of stage 2 for a descriptor that stage 1 needs at `level`; it gets that of the architecture. */
+  readonly tableFaultStatus?: (status: number, level: number) => number;
 }

@@ -23,6 +23,8 @@ export interface FirstStage {
   readonly isUpdated: boolean;
   /** The intermediate address of that leaf, or of the descriptor that is missing. */
   readonly concernedDescriptor: number;
+  /** Its level. */
+  readonly concernedLevel: number;
   forget(): void;
   /** @returns {@link NO_FAULT}, {@link MISSING}, or the fault status code of stage 1 */
   translate(low: number, high: number, access: Access, privilege: Privilege): number;
@@ -51,6 +53,10 @@ export class FirstStageOn implements FirstStage {
 
   get memoryTypeIndex(): number {
     return this.walk.memoryTypeIndex;
+  }
+
+  get concernedLevel(): number {
+    return this.walk.level;
   }
 
   forget(): void {
@@ -83,6 +89,7 @@ export class FirstStageOff implements FirstStage {
   readonly memoryTypes: MemoryTypeTable;
   readonly isUpdated = false;
   readonly concernedDescriptor = 0;
+  readonly concernedLevel = 0;
   intermediateAddress = 0;
   memoryTypeIndex: number = OffType.Data;
 

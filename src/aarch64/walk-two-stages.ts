@@ -29,24 +29,23 @@ export class TwoStageTranslation {
   /** Of a fault: an element of `OutcomeList.hpfar`. */
   hpfar = HPFAR_NONE;
   readonly #tables: StageTwoWalk;
+  readonly #deviation: StageDeviation;
 
-  /**
-   * @param makeFirst makes stage 1 over the memory that it reads its tables from
-   * @param deviateTypes see StageDeviation
-   */
+  /** @param makeFirst makes stage 1 over the memory that it reads its tables from */
   constructor(
     memory: WalkMemory,
     stageTwo: StageTwo,
     makeFirst: (tables: IntermediateMemory) => FirstStage,
-    deviateTypes?: StageDeviation['combinedTypes'],
+    deviation: StageDeviation = {},
   ) {
+    this.#deviation = deviation;
     this.#tables = new StageTwoWalk(memory, stageTwo);
     this.intermediateMemory = new IntermediateMemory(memory, this.#tables);
     this.first = makeFirst(this.intermediateMemory);
     this.second = new StageTwoWalk(memory, stageTwo);
     const [one, two] = [this.first.memoryTypes, stageTwo.memoryTypes];
     const combined = combinedMemoryTypes(one, two);
-    this.memoryTypes = deviateTypes?.(one, two, combined) ?? combined;
+    this.memoryTypes = deviation.combinedTypes?.(one, two, combined) ?? combined;
   }
 
   /** Drops what is remembered: call it when tables may have changed. */
@@ -82,7 +81,8 @@ export class TwoStageTranslation {
     if (status === MISSING) return this.#missing(tables.walk.entryAddress);
     if (status !== NO_FAULT) {
       this.hpfar = hpfarOf(descriptor);
-      return onStageOneWalk(stageTwoSyndrome(access, status));
+      const reported = this.#deviation.tableFaultStatus?.(status, this.first.concernedLevel) ?? status;
+      return onStageOneWalk(stageTwoSyndrome(access, reported));
     }
     return use === TableAccess.Update ? 0 : this.#missing(tables.physicalAddress);
   }

@@ -41,7 +41,7 @@ export function createTwoStageWalker(
     stageOne === undefined
       ? new FirstStageOff(decodeStageOneOff(registers))
       : new FirstStageOn(stageOne, new AArch64PageWalk(tables, stageOne));
-  const translation = new TwoStageTranslation(memory, stageTwo, makeFirst, deviation.combinedTypes);
+  const translation = new TwoStageTranslation(memory, stageTwo, makeFirst, deviation);
   const { first, second } = translation;
   const walkOne = first instanceof FirstStageOn ? first.walk : undefined;
   const names = {

@@ -1,8 +1,11 @@
 import { expect } from 'vitest';
 import { errataOf } from '../../harness/errata.ts';
+import { RESERVED_BLOCK } from '../../harness/errata-aarch64.ts';
 import type { GuestImage, Machine } from '../../harness/machine.ts';
 import { outcomeAt } from '../../harness/outcome.ts';
 import { differs, FAULT_COLUMNS } from '../../harness/verdict.ts';
+import type { DescriptorProblem } from '../../src/aarch64/walk-descriptor-marks.ts';
+import { HardwareUpdatePrediction } from '../../src/aarch64/walk-hardware-updates.ts';
 import { ACCESS_NAMES, type AccessList, PRIVILEGE_NAMES } from '../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../src/addresses.ts';
 import { isStructuralFault, Known, OutcomeList } from '../../src/outcome-list.ts';
@@ -48,5 +51,26 @@ export async function compareWithWalker(
     const access = `${PRIVILEGE_NAMES[probe.privilege]} ${ACCESS_NAMES[probe.access]}`;
     expect(probe.observed, `${access} at ${hex(probe.address)}, ${name}`).toEqual(probe.predicted);
   }
+  if (registers.architecture === 'aarch64') {
+    // Hardware keeps the state of whatever the machine takes for a leaf.
+    const updates = new HardwareUpdatePrediction(memory, registers, RESERVED_BLOCK.deviation);
+    updates.add(accesses, completionsOf(outcomes));
+    const problems = updates.compare(await machine.readBack());
+    expect(problems.map(describeProblem), `tables after the accesses, ${name}`).toEqual([]);
+  }
   return compared;
+}
+
+/** Whether each access completed; what is not known did not. */
+function completionsOf({ length, known, fault }: OutcomeList): OutcomeList {
+  const completions = new OutcomeList(length);
+  for (let index = 0; index < length; index++) {
+    const completes = ((known[index] as number) & Known.Completion) !== 0 && fault[index] === 0;
+    completions.fault[index] = completes ? 0 : 1;
+  }
+  return completions;
+}
+
+function describeProblem({ entryAddress, problem, before, after }: DescriptorProblem): string {
+  return `${hex(entryAddress)}: ${problem} (${hex(before)} before, ${hex(after)} after)`;
 }
