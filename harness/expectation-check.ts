@@ -1,7 +1,8 @@
+import { SHAREABILITY_COLUMN_SHIFT } from '../src/aarch64/walk-memory-type.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { isStructuralFault, Known, type OutcomeList } from '../src/outcome-list.ts';
 import { type Expectation, Expected } from './expectation.ts';
-import type { FaultKind } from './expectation-fault-kind.ts';
+import type { FaultKindOf } from './expectation-fault-kind.ts';
 
 /** A declared access: what is promised, and where it should land. */
 export interface DeclaredAccess {
@@ -22,22 +23,29 @@ export function fulfils(
   { expectation, kind, frame, offset }: DeclaredAccess,
   outcomes: OutcomeList,
   index: number,
-  faultKind: (fault: number) => FaultKind,
+  faultKind: FaultKindOf,
 ): boolean {
   const known = outcomes.known[index] as number;
   if ((known & Known.Completion) === 0) return true;
   const fault = outcomes.fault[index] as number;
   if (expectation.byAccess[kind] === Expected.Completes) {
     if (fault !== 0) return false;
-    const type = (outcomes.memoryType[index] as number) & 0xff;
+    const { memoryTypes, shareability } = expectation;
+    const column = outcomes.memoryType[index] as number;
     return (
       ((known & Known.PhysicalAddress) === 0 ||
         frame === undefined ||
         outcomes.physicalAddress[index] === frame * FRAME_SIZE + offset) &&
-      ((known & Known.MemoryType) === 0 || expectation.memoryTypes[type] !== 0)
+      ((known & Known.MemoryType) === 0 || memoryTypes[column & 0xff] !== 0) &&
+      ((known & Known.Shareability) === 0 ||
+        shareability === undefined ||
+        column >>> SHAREABILITY_COLUMN_SHIFT === shareability)
     );
   }
   if (fault === 0 || isStructuralFault(fault)) return false;
   if ((known & Known.FaultStatus) === 0) return true;
-  return faultKind(fault) === (expectation.byAccess[kind] === Expected.Unmapped ? 'unmapped' : 'forbidden');
+  return (
+    faultKind(outcomes, index) ===
+    (expectation.byAccess[kind] === Expected.Unmapped ? 'unmapped' : 'forbidden')
+  );
 }

@@ -3,16 +3,15 @@ import type { OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
 import { type Expectation, expectationOf, permissionControls } from './expectation.ts';
 import { fulfils } from './expectation-check.ts';
-import { FAULT_KIND, type FaultKind } from './expectation-fault-kind.ts';
+import { type FaultKindOf, faultKindOf } from './expectation-fault-kind.ts';
 import type { LayoutRegion } from './inputs/layout/layout.ts';
-import { x64MemoryTypeNumber } from './inputs/layout/x64-region.ts';
 import type { PlanChunk } from './plan.ts';
 import { type PageRun, pageOfPoint } from './plan-points.ts';
 
 /** The parts of a layout region that a declaration is made of. */
 export type DeclaredRegion = Pick<
   LayoutRegion,
-  'name' | 'firstPage' | 'pageCount' | 'firstFrame' | 'attributes' | 'x64'
+  'name' | 'firstPage' | 'pageCount' | 'firstFrame' | 'attributes' | 'x64' | 'aarch64'
 >;
 
 /** Index of "no region": declared unmapped. */
@@ -26,7 +25,7 @@ export class Declaration {
   readonly #upkeep: readonly PageRun[];
   readonly #expectations: readonly Expectation[];
   readonly #unmapped: Expectation;
-  readonly #faultKind: (fault: number) => FaultKind;
+  readonly #faultKind: FaultKindOf;
 
   /**
    * @param regions ascending, without overlaps
@@ -36,12 +35,9 @@ export class Declaration {
     const controls = permissionControls(registers);
     this.regions = regions;
     this.#upkeep = upkeep;
-    this.#expectations = regions.map(({ attributes, x64 }) => ({
-      ...expectationOf(attributes, controls),
-      ...(x64?.memoryType !== undefined && { memoryTypes: onlyType(x64MemoryTypeNumber(x64.memoryType)) }),
-    }));
+    this.#expectations = regions.map((region) => expectationOf(region, controls));
     this.#unmapped = expectationOf(undefined, controls);
-    this.#faultKind = FAULT_KIND[registers.architecture];
+    this.#faultKind = faultKindOf(registers);
   }
 
   /** The region that holds each point: its index, {@link NO_REGION} or {@link UNDECLARED}. */
@@ -94,13 +90,6 @@ export class Declaration {
     }
     return contradicted;
   }
-}
-
-/** Accepts one memory type. */
-function onlyType(type: number): Uint8Array {
-  const accepted = new Uint8Array(256);
-  accepted[type] = 1;
-  return accepted;
 }
 
 /** Index of the first run from `start` on that does not end at or before `page`. */

@@ -1,5 +1,5 @@
-import { x64ErrorCode, x64Vector } from '../src/outcome-list.ts';
-import type { Architecture } from '../src/registers.ts';
+import { HPFAR_NONE, type OutcomeList, x64ErrorCode, x64Vector } from '../src/outcome-list.ts';
+import type { AArch64Registers, Architecture, Registers } from '../src/registers.ts';
 
 /**
  * Why an access was refused, in terms that both architectures share.
@@ -50,3 +50,36 @@ export const FAULT_KIND: Readonly<Record<Architecture, (fault: number) => FaultK
   x64: x64FaultKind,
   aarch64: aarch64FaultKind,
 };
+
+/** The kind of the fault of outcome `index`. */
+export type FaultKindOf = (outcomes: OutcomeList, index: number) => FaultKind;
+
+/** HCR_EL2.DC, which puts stage 2 in force and switches stage 1 off (Arm ARM D19.2.48). */
+const HCR_DC = 1n << 12n;
+const HCR_VM = 1n << 0n;
+const SCTLR_M = 1n << 0n;
+const ADDRESS_SIZE_LEVEL_0 = 0b000000;
+
+/**
+ * How faults are told apart under a set of registers. Where stage 2 is alone, an address beyond the physical size is
+ * refused on the way to it, as an address size fault of stage 1 at level 0: nothing can be mapped there.
+ */
+export function faultKindOf(registers: Registers): FaultKindOf {
+  const kindOf = FAULT_KIND[registers.architecture];
+  if (registers.architecture === 'x64' || !isStageTwoAlone(registers)) {
+    return (outcomes, index) => kindOf(outcomes.fault[index] as number);
+  }
+  return (outcomes, index) => {
+    const fault = outcomes.fault[index] as number;
+    const isRefused =
+      ABORT_CLASSES.has(fault >>> 26) &&
+      (fault & 0x3f) === ADDRESS_SIZE_LEVEL_0 &&
+      outcomes.hpfar?.[index] === HPFAR_NONE;
+    return isRefused ? 'unmapped' : kindOf(fault);
+  };
+}
+
+function isStageTwoAlone({ exceptionLevel, hcrEl2, sctlr }: AArch64Registers): boolean {
+  const isOff = (hcrEl2 & HCR_DC) !== 0n || (sctlr & SCTLR_M) === 0n;
+  return exceptionLevel === 1 && isOff && (hcrEl2 & (HCR_DC | HCR_VM)) !== 0n;
+}

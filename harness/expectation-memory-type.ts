@@ -1,5 +1,8 @@
 import { CACHE_ATTRIBUTES, type MemoryAttributeBits, MemoryAttributes } from '../src/memory-attributes.ts';
 import type { Architecture } from '../src/registers.ts';
+import type { PageStatement } from './expectation.ts';
+import { mairByte } from './inputs/layout/aarch64-region.ts';
+import { x64MemoryTypeNumber } from './inputs/layout/x64-region.ts';
 
 /** PAT memory types (SDM Vol. 3A table 11-10). */
 const Pat = {
@@ -56,5 +59,20 @@ export function acceptedMemoryTypes(attributes: MemoryAttributeBits, architectur
       architecture === 'x64' ? X64_TYPES.get(declared)?.includes(type) : AARCH64_TYPES.get(declared)?.(type);
     accepted[type] = fulfils === true ? 1 : 0;
   }
+  return accepted;
+}
+
+/** Which memory types fulfil what is said of a page: the one that is named, or else those of its cache attribute. */
+export function memoryTypesOf(statement: PageStatement | undefined, architecture: Architecture): Uint8Array {
+  const { attributes = MemoryAttributes.None, x64, aarch64 } = statement ?? {};
+  if (x64?.memoryType !== undefined) return onlyType(x64MemoryTypeNumber(x64.memoryType));
+  if (aarch64?.memoryType !== undefined) return onlyType(mairByte(aarch64.memoryType));
+  return acceptedMemoryTypes(attributes, architecture);
+}
+
+/** Accepts one memory type. */
+function onlyType(type: number): Uint8Array {
+  const accepted = new Uint8Array(256);
+  accepted[type] = 1;
   return accepted;
 }

@@ -30,7 +30,8 @@ function bits(names: readonly string[]): number {
 
 /** "rwx r-x": what the supervisor and the user may do; "unmapped" if nothing may be there. */
 function promise(attributes: number | undefined, registers: X64Registers | AArch64Registers): string {
-  const { byAccess } = expectationOf(attributes, permissionControls(registers));
+  const statement = attributes === undefined ? undefined : { attributes };
+  const { byAccess } = expectationOf(statement, permissionControls(registers));
   if (byAccess.every((expected) => expected === Expected.Unmapped)) return 'unmapped';
   const may = (access: Access, privilege: Privilege, letter: string) =>
     byAccess[access + 3 * privilege] === Expected.Completes ? letter : '-';

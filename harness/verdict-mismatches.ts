@@ -2,12 +2,19 @@ import { ACCESS_NAMES, PRIVILEGE_NAMES } from '../src/access-list.ts';
 import { type Address, FRAME_SIZE, hex } from '../src/addresses.ts';
 import { PageTableError } from '../src/errors.ts';
 import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
-import { type MemoryAttributeBits, memoryAttributeNames } from '../src/memory-attributes.ts';
+import { memoryAttributeNames } from '../src/memory-attributes.ts';
 import { Known, type OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
 import type { Walker } from '../src/walker.ts';
-import { type Expectation, Expected, expectationOf, permissionControls } from './expectation.ts';
+import {
+  type Expectation,
+  Expected,
+  expectationOf,
+  type PageStatement,
+  permissionControls,
+} from './expectation.ts';
 import type { Declaration } from './expectation-declaration.ts';
+import { statementText } from './expectation-text.ts';
 import { outcomeAt } from './outcome.ts';
 import { reportOutcome } from './outcome-text.ts';
 import type { PlanChunk } from './plan.ts';
@@ -21,8 +28,8 @@ export interface MismatchContext {
   readonly memory: PhysicalMemory;
   readonly walker: Pick<Walker, 'explain'>;
   readonly declaration: Declaration | undefined;
-  /** The engine's queryMemoryRegion for the page at an address; undefined for "no mapping". */
-  readonly query: ((address: Address) => MemoryAttributeBits | undefined) | undefined;
+  /** What the engine says of the page at an address; undefined for "no mapping". */
+  readonly query: ((address: Address) => PageStatement | undefined) | undefined;
 }
 
 /** A chunk with what is declared for its points. */
@@ -74,7 +81,7 @@ export function describeMismatch(
     observed: reportOutcome(outcomeAt(observed, index), architecture),
     alone: partyAlone(
       statements.filter((statement) => statement !== undefined),
-      { architecture, index, kind, offset: Number(address % BigInt(FRAME_SIZE)) },
+      { registers: context.registers, index, kind, offset: Number(address % BigInt(FRAME_SIZE)) },
     ),
     ...(remark !== undefined && { remark }),
   };
@@ -99,7 +106,7 @@ function declaredVoice(
   const frame = region && pageOfPoint(chunk.points[point] as number) - region.firstPage + region.firstFrame;
   return {
     statement: { party: 'declared', expectation, frame },
-    text: reportAttributes(region?.attributes, expectation, kind),
+    text: reportAttributes(region, expectation, kind),
   };
 }
 
@@ -110,11 +117,11 @@ function queriedVoice(
 ): Voice | undefined {
   if (query === undefined) return undefined;
   try {
-    const attributes = query(address);
-    const expectation = queriedExpectation(attributes, registers);
+    const said = query(address);
+    const expectation = queriedExpectation(said, registers);
     return {
       statement: { party: 'queried', expectation, frame: undefined },
-      text: reportAttributes(attributes, expectation, kind),
+      text: reportAttributes(said, expectation, kind),
     };
   } catch (error) {
     if (!(error instanceof PageTableError)) throw error;
@@ -123,11 +130,8 @@ function queriedVoice(
 }
 
 /** What the engine's answer means for accesses. On x64 it says nothing of memory types. */
-export function queriedExpectation(
-  attributes: MemoryAttributeBits | undefined,
-  registers: Registers,
-): Expectation {
-  const expectation = expectationOf(attributes, permissionControls(registers));
+export function queriedExpectation(said: PageStatement | undefined, registers: Registers): Expectation {
+  const expectation = expectationOf(said, permissionControls(registers));
   return registers.architecture === 'x64'
     ? { ...expectation, memoryTypes: new Uint8Array(256).fill(1) }
     : expectation;
@@ -139,13 +143,13 @@ const EXPECTED_TEXT: Readonly<Record<Expected, string>> = {
   [Expected.Forbidden]: 'faults: not permitted',
 };
 
-/** Attributes in words, and what they mean for one access. */
+/** What is said of a page in words, and what it means for one access. */
 export function reportAttributes(
-  attributes: MemoryAttributeBits | undefined,
+  said: PageStatement | undefined,
   { byAccess }: Expectation,
   kind: number,
 ): ReportedAttributes {
-  const names = attributes === undefined ? null : memoryAttributeNames(attributes);
-  const what = names === null ? 'unmapped' : names.length === 0 ? 'no attributes' : names.join(', ');
+  const names = said === undefined ? null : memoryAttributeNames(said.attributes);
+  const what = said === undefined ? 'unmapped' : statementText(said) || 'no attributes';
   return { attributes: names, text: `${what} → ${EXPECTED_TEXT[byAccess[kind] as Expected]}` };
 }

@@ -1,8 +1,8 @@
 import type { OutcomeList } from '../src/outcome-list.ts';
-import type { Architecture } from '../src/registers.ts';
+import type { Registers } from '../src/registers.ts';
 import type { Expectation } from './expectation.ts';
 import { fulfils } from './expectation-check.ts';
-import { FAULT_KIND } from './expectation-fault-kind.ts';
+import { faultKindOf } from './expectation-fault-kind.ts';
 import type { Party } from './report.ts';
 import { differs, FAULT_COLUMNS } from './verdict.ts';
 
@@ -18,7 +18,7 @@ export type Statement =
 
 /** The access that is talked about. */
 export interface SpokenOf {
-  readonly architecture: Architecture;
+  readonly registers: Registers;
   /** Its index in the outcome lists. */
   readonly index: number;
   /** `access + 3 × privilege`. */
@@ -45,13 +45,13 @@ export function partyAlone(statements: readonly Statement[], access: SpokenOf): 
 
 /** Whether two statements say the same, as far as either goes. */
 function agree(left: Statement, right: Statement, access: SpokenOf): boolean {
-  const { architecture, index, kind, offset } = access;
+  const { registers, index, kind, offset } = access;
   if ('expectation' in left) {
     return 'expectation' in right
       ? left.expectation.byAccess[kind] === right.expectation.byAccess[kind]
-      : fulfils({ ...left, kind, offset }, right.outcomes, index, FAULT_KIND[architecture]);
+      : fulfils({ ...left, kind, offset }, right.outcomes, index, faultKindOf(registers));
   }
   return 'expectation' in right
     ? agree(right, left, access)
-    : !differs(left.outcomes, right.outcomes, index, FAULT_COLUMNS[architecture]);
+    : !differs(left.outcomes, right.outcomes, index, FAULT_COLUMNS[registers.architecture]);
 }

@@ -1,8 +1,8 @@
 import { ACCESS_NAMES, PRIVILEGE_NAMES } from '../src/access-list.ts';
 import { hex } from '../src/addresses.ts';
-import type { MemoryAttributeBits } from '../src/memory-attributes.ts';
-import { type Expectation, Expected } from './expectation.ts';
+import { type Expectation, Expected, type PageStatement } from './expectation.ts';
 import { type Declaration, UNDECLARED } from './expectation-declaration.ts';
+import { statementText } from './expectation-text.ts';
 import { pageOfPoint } from './plan-points.ts';
 import type { Mismatch } from './report.ts';
 import type { MismatchLog } from './verdict-log.ts';
@@ -20,7 +20,8 @@ export class QueryVerdict {
   mismatched = 0;
   readonly #context: MismatchContext;
   readonly #log: MismatchLog;
-  readonly #expectations = new Map<MemoryAttributeBits | undefined, Expectation>();
+  /** By what was said: of pages alike that is the same object. */
+  readonly #expectations = new Map<PageStatement | undefined, Expectation>();
 
   constructor(context: MismatchContext, log: MismatchLog) {
     this.#context = context;
@@ -38,23 +39,23 @@ export class QueryVerdict {
       if (declared === undefined || region === UNDECLARED || page === lastPage) continue;
       lastPage = page;
       const address = BigInt(page) << 12n;
-      const attributes = query(address);
-      const queried = this.#expectationOf(attributes);
+      const said = query(address);
+      const queried = this.#expectationOf(said);
       const kind = firstDifference(declared, queried);
       if (kind === undefined) continue;
       this.mismatched++;
-      const shape = `${region} ${attributes}`;
+      const shape = `${region} ${said === undefined ? '' : statementText(said)}`;
       this.#log.add(ENGINE, firstPoint + point, hex(address), shape, () =>
-        describe(declaration, region, address, kind, [declared, queried], attributes),
+        describe(declaration, region, address, kind, [declared, queried], said),
       );
     }
   }
 
-  #expectationOf(attributes: MemoryAttributeBits | undefined): Expectation {
-    const known = this.#expectations.get(attributes);
+  #expectationOf(said: PageStatement | undefined): Expectation {
+    const known = this.#expectations.get(said);
     if (known !== undefined) return known;
-    const expectation = queriedExpectation(attributes, this.#context.registers);
-    this.#expectations.set(attributes, expectation);
+    const expectation = queriedExpectation(said, this.#context.registers);
+    this.#expectations.set(said, expectation);
     return expectation;
   }
 }
@@ -67,7 +68,11 @@ function firstDifference(declared: Expectation, queried: Expectation): number | 
   const sameType = declared.memoryTypes.some(
     (fulfils, type) => fulfils !== 0 && queried.memoryTypes[type] !== 0,
   );
-  return completing < 0 || sameType ? undefined : completing;
+  const sameShare =
+    declared.shareability === undefined ||
+    queried.shareability === undefined ||
+    declared.shareability === queried.shareability;
+  return completing < 0 || (sameType && sameShare) ? undefined : completing;
 }
 
 function describe(
@@ -76,7 +81,7 @@ function describe(
   address: bigint,
   kind: number,
   [declared, queried]: readonly [Expectation, Expectation],
-  attributes: MemoryAttributeBits | undefined,
+  said: PageStatement | undefined,
 ): Mismatch {
   const declaredRegion = declaration.regions[region];
   return {
@@ -85,8 +90,8 @@ function describe(
     access: ACCESS_NAMES[kind % 3] as string,
     privilege: PRIVILEGE_NAMES[Math.floor(kind / 3)] as string,
     region: declaredRegion?.name ?? null,
-    declared: reportAttributes(declaredRegion?.attributes, declared, kind),
-    queried: reportAttributes(attributes, queried, kind),
+    declared: reportAttributes(declaredRegion, declared, kind),
+    queried: reportAttributes(said, queried, kind),
     predicted: null,
     observed: null,
     alone: null,

@@ -1,6 +1,11 @@
 /** The page-table engine: pure TypeScript, no emulator, no I/O. */
 export { AArch64PageTable, type AArch64PageTableOptions } from './aarch64/aarch64-page-table.ts';
 export * from './aarch64/mapping/index.ts';
+export {
+  type RootOfTables,
+  type TranslationOptions,
+  translationRegisters,
+} from './aarch64/translation-registers.ts';
 export { describeAArch64Fault } from './aarch64/walk-fault.ts';
 export { aarch64MemoryTypeName } from './aarch64/walk-memory-type.ts';
 export { regimeHasUser } from './aarch64/walk-regime.ts';

@@ -1,11 +1,11 @@
 import { hex } from '../../src/addresses.ts';
-import { memoryAttributeNames } from '../../src/memory-attributes.ts';
+import { statementText } from '../expectation-text.ts';
 import { InputError } from '../inputs/input-error.ts';
 import { loadInput } from '../inputs/load-input.ts';
 import { addressArgument } from './address-argument.ts';
 import { type CliIo, ExitStatus } from './io.ts';
 
-/** `mmucheck query`: what queryMemoryRegion says of the pages at addresses. @returns the exit status */
+/** `mmucheck query`: what the engine says of the pages at addresses. @returns the exit status */
 export async function runQuery(
   path: string,
   addresses: readonly string[],
@@ -21,9 +21,9 @@ export async function runQuery(
     );
   }
   for (const address of wanted) {
-    const attributes = query(address);
-    const names = attributes === undefined ? 'not mapped' : memoryAttributeNames(attributes).join(', ');
-    io.out(`${hex(address)}: ${names === '' ? 'mapped, no attributes' : names}\n`);
+    const page = query(address);
+    const text = page === undefined ? 'not mapped' : statementText(page) || 'mapped, no attributes';
+    io.out(`${hex(address)}: ${text}\n`);
   }
   return ExitStatus.Agree;
 }

@@ -177,12 +177,12 @@ describe('a capture', () => {
     memory.writeEntry(0x1000, 0x1007n);
     const registers = x64Registers(0x1000n);
     const input = await loadInput(await putCore('loop', writeElfCore(memory, registers), registers));
-    expect(input.query?.(0)).toBe(0);
+    expect(input.query?.(0)).toEqual({ attributes: 0 });
   });
 
   test('answers what the engine says of a page', async () => {
     const input = await loadInput(await putCore('query'));
-    expect(input.query?.(MAPPED_PAGE + 0x123n)).toBe(0);
+    expect(input.query?.(MAPPED_PAGE + 0x123n)).toEqual({ attributes: 0 });
     expect(input.query?.(MAPPED_PAGE + 0x1000n)).toBeUndefined();
     expect(input.query?.(0x8000_0000_0000n)).toBeUndefined();
   });

@@ -2,10 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { addressOfPage, hex } from '../../src/addresses.ts';
-import type { Registers } from '../../src/registers.ts';
 import { isElf } from './capture/elf-core.ts';
 import type { Capture } from './capture/read-capture.ts';
-import { x64Levels } from './capture/root-tables.ts';
 import { fileProblem } from './file-problem.ts';
 import { InputError } from './input-error.ts';
 import type { Layout } from './layout/layout.ts';
@@ -136,6 +134,7 @@ async function layoutAgainstCapture(
   capture: CaptureInput,
 ): Promise<LayoutAgainstCaptureInput> {
   const { memory, registers, name: captureName } = capture;
+  const { checkSameMode } = await import('./same-mode.ts');
   checkSameMode(path, layout, captureName, registers);
   const { selfMapOf } = await import('./self-map.ts');
   const upkeep = selfMapOf(memory, registers);
@@ -145,17 +144,4 @@ async function layoutAgainstCapture(
 
 function noteOnSelfMap({ firstPage }: UpkeepRange): string {
   return `the tables map themselves from ${hex(addressOfPage(firstPage))} (self-map); the layout is not held against that`;
-}
-
-/** A layout and tables of different modes cannot be compared. */
-function checkSameMode(path: string, layout: Layout, tablesPath: string, registers: Registers): void {
-  const declared = layout.architecture === 'x64' ? layout.paging : layout.regime;
-  const captured =
-    registers.architecture === 'x64' ? `${x64Levels(registers)}-level` : `el${registers.exceptionLevel}`;
-  if (layout.architecture !== registers.architecture || declared !== captured) {
-    throw new InputError(
-      path,
-      `declares ${layout.architecture} ${declared}, but the tables of ${tablesPath} are ${registers.architecture} ${captured}`,
-    );
-  }
 }

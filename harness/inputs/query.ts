@@ -9,18 +9,17 @@ import type { Registers } from '../../src/registers.ts';
 import { MappedPageTable } from '../../src/x64/mapper/mapped-page-table.ts';
 import { PageTableFlags } from '../../src/x64/mapper/page-table-flags.ts';
 import { X64PageTable } from '../../src/x64/x64-page-table.ts';
+import { AArch64Tables } from './layout/aarch64-tables.ts';
+import type { QueriedPage } from './types.ts';
 
-/** What `queryMemoryRegion` says of the page at an address; undefined where it says that there is no answer. */
-export type Query = (address: Address) => MemoryAttributeBits | undefined;
+/** What the engine says of the page at an address; undefined where it says that there is no answer. */
+export type Query = (address: Address) => QueriedPage | undefined;
 
 const PAGE = 4096n;
 
-/** Asks page tables of the engine. */
-export function queryOf(pageTable: X64PageTable | AArch64PageTable | MappedPageTable): Query {
-  const ask =
-    pageTable instanceof MappedPageTable
-      ? (address: bigint) => attributesByTranslation(pageTable, address)
-      : (address: bigint) => pageTable.queryMemoryRegion(address - (address % PAGE), PAGE);
+/** Asks page tables of the engine. Of pages alike the answer is the same object. */
+export function queryOf(pageTable: X64PageTable | AArch64PageTable | MappedPageTable | AArch64Tables): Query {
+  const ask = asking(pageTable);
   return (address) => {
     try {
       return ask(toBigInt(address));
@@ -28,6 +27,26 @@ export function queryOf(pageTable: X64PageTable | AArch64PageTable | MappedPageT
       if (error instanceof PageTableError) return undefined;
       throw error;
     }
+  };
+}
+
+function asking(
+  pageTable: X64PageTable | AArch64PageTable | MappedPageTable | AArch64Tables,
+): (address: bigint) => QueriedPage | undefined {
+  if (pageTable instanceof AArch64Tables) return (address) => pageTable.query(Number(address / PAGE));
+  const attributesOf =
+    pageTable instanceof MappedPageTable
+      ? (address: bigint) => attributesByTranslation(pageTable, address)
+      : (address: bigint) => pageTable.queryMemoryRegion(address - (address % PAGE), PAGE);
+  const pages = new Map<MemoryAttributeBits, QueriedPage>();
+  return (address) => {
+    const attributes = attributesOf(address);
+    if (attributes === undefined) return undefined;
+    const known = pages.get(attributes);
+    if (known !== undefined) return known;
+    const page = { attributes };
+    pages.set(attributes, page);
+    return page;
   };
 }
 

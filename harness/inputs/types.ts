@@ -2,6 +2,7 @@ import type { Address } from '../../src/addresses.ts';
 import type { MemoryAttributeBits } from '../../src/memory-attributes.ts';
 import type { Architecture, Registers } from '../../src/registers.ts';
 import type { GuestImage } from '../machine.ts';
+import type { AArch64RegionDetails } from './layout/aarch64-region.ts';
 import type { Layout } from './layout/layout.ts';
 
 /**
@@ -15,16 +16,24 @@ export interface UpkeepRange {
   readonly pageCount: number;
 }
 
+/** What the engine says of a page that is mapped. */
+export interface QueriedPage {
+  /** As Patina's `queryMemoryRegion` says it. On AArch64 with one cache attribute, on x64 maybe without. */
+  readonly attributes: MemoryAttributeBits;
+  /** What the descriptor says beyond, where the tables were built by `RootTable`. */
+  readonly aarch64?: AArch64RegionDetails;
+}
+
 interface InputBase extends GuestImage {
   /** The path as it was given. */
   readonly name: string;
   readonly architecture: Architecture;
   readonly registers: Registers;
   /**
-   * What the engine's `queryMemoryRegion` says of the 4 KiB page at an address, undefined for "no mapping".
-   * Absent where the engine cannot open such tables.
+   * What the engine says of the 4 KiB page at an address, undefined for "no mapping". Absent where the engine cannot
+   * open such tables.
    */
-  readonly query?: (address: Address) => MemoryAttributeBits | undefined;
+  readonly query?: (address: Address) => QueriedPage | undefined;
 }
 
 /** A layout and the tables that the engine has built for it. */

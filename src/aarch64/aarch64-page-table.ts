@@ -5,6 +5,7 @@ import { type PageTableOptions, type PagingScheme, PatinaPageTable } from '../pa
 import { PagingType } from '../patina/paging-type.ts';
 import type { AArch64Registers } from '../registers.ts';
 import { EL1_FORMAT, EL2_FORMAT, MAIR } from './aarch64-entry-format.ts';
+import { HcrEl2, PHYSICAL_ADDRESS_SIZES, RangeControl, Sctlr, Tcr1, Tcr23 } from './translation-control.ts';
 
 export interface AArch64PageTableOptions extends PageTableOptions {
   /** Translation regime: EL2 (default, as patina-paging) or EL1, where execute-protect sets PXN and UXN. */
@@ -13,40 +14,17 @@ export interface AArch64PageTableOptions extends PageTableOptions {
   readonly physicalAddressBits?: number;
 }
 
-/** TCR_EL1 and TCR_EL2 fields that both have (Arm ARM D19.2.139, D19.2.140). */
+const TCR_TG0 = 3n << Tcr23.Tg0Shift;
 const TCR_T0SZ_48_BITS = 16n;
-const TCR_IRGN0_WRITE_BACK = 1n << 8n;
-const TCR_ORGN0_WRITE_BACK = 1n << 10n;
-const TCR_SH0_INNER = 3n << 12n;
-const TCR_TG0 = 3n << 14n;
-const TCR_COMMON = TCR_SH0_INNER | TCR_ORGN0_WRITE_BACK | TCR_IRGN0_WRITE_BACK | TCR_T0SZ_48_BITS;
-const TCR_EL2_PS_SHIFT = 16n;
-const TCR_EL2_RES1 = (1n << 31n) | (1n << 23n);
-const TCR_EL1_IPS_SHIFT = 32n;
-/** TTBR1 is not used. */
-const TCR_EL1_EPD1 = 1n << 23n;
+const TCR_COMMON =
+  RangeControl.InnerShareable | RangeControl.OuterWriteBack | RangeControl.InnerWriteBack | TCR_T0SZ_48_BITS;
 /** A granule for TTBR1 that is not reserved, though it is not used (Cortex-A57 erratum 822227). */
-const TCR_EL1_TG1_16K = 1n << 30n;
-
-const SCTLR_M = 1n << 0n;
-const SCTLR_C = 1n << 2n;
-const SCTLR_SA = 1n << 3n;
-const SCTLR_I = 1n << 12n;
-const SCTLR_EL1_RES1 = 0x30d0_0800n;
-const SCTLR_EL2_RES1 = 0x30c5_0830n;
-
-/** HCR_EL2.RW: EL1 runs AArch64. */
-const HCR_RW = 1n << 31n;
-/** HCR_EL2.E2H: EL2 has a regime with EL0. */
-const HCR_E2H = 1n << 34n;
+const TCR_EL1_TG1_16K = 1n << Tcr1.Tg1Shift;
 
 /** Bits 47:12 of TTBR0: the address of a full 4 KiB table. */
 const TTBR_TABLE = 0x0000_ffff_ffff_f000n;
 /** Bits 47:1 of TTBR0: the address of any table. */
 const TTBR_BADDR = 0x0000_ffff_ffff_fffen;
-
-/** Physical address bits by the value of TCR.PS/IPS. */
-const PHYSICAL_ADDRESS_SIZES = [32, 36, 40, 42, 44, 48];
 
 /**
  * Identity-mapped 4-level AArch64 stage 1 tables (TTBR0, 4 KiB granule, 48-bit addresses) with the behaviour of
@@ -93,11 +71,11 @@ export class AArch64PageTable extends PatinaPageTable<AArch64Registers> {
     options: Omit<AArch64PageTableOptions, 'pagingType' | 'regime' | 'physicalAddressBits'>,
   ): AArch64PageTable {
     const { exceptionLevel, tcr, ttbr0, physicalAddressBits = 48 } = registers;
-    if ((registers.sctlr & SCTLR_M) === 0n) {
+    if ((registers.sctlr & Sctlr.M) === 0n) {
       throw new PageTableError('NotInstalled', `the MMU is off: SCTLR ${hex(registers.sctlr)}`);
     }
     const inputBits = 64 - Number(tcr & 0x3fn);
-    const el2WithEl0 = exceptionLevel === 2 && (registers.hcrEl2 & HCR_E2H) !== 0n;
+    const el2WithEl0 = exceptionLevel === 2 && (registers.hcrEl2 & HcrEl2.E2h) !== 0n;
     if (exceptionLevel === 3 || el2WithEl0 || (tcr & TCR_TG0) !== 0n || inputBits < 40 || inputBits > 48) {
       throw new PageTableError(
         'UnsupportedPagingType',
@@ -116,7 +94,7 @@ export class AArch64PageTable extends PatinaPageTable<AArch64Registers> {
       ttbr0: this.intoPageTableRoot(),
       ttbr1: 0n,
       mair: MAIR,
-      hcrEl2: HCR_RW,
+      hcrEl2: HcrEl2.Rw,
       physicalAddressBits: this.#physicalAddressBits,
     } as const;
     const size = BigInt(
@@ -125,21 +103,21 @@ export class AArch64PageTable extends PatinaPageTable<AArch64Registers> {
         PHYSICAL_ADDRESS_SIZES.findLastIndex((bits) => bits <= this.#physicalAddressBits),
       ),
     );
-    const enable = SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_I;
+    const enable = Sctlr.M | Sctlr.C | Sctlr.Sa | Sctlr.I;
     return (
       this.installedRegisters ??
       (this.#regime === 'el2'
         ? {
             ...common,
             exceptionLevel: 2,
-            tcr: TCR_COMMON | TCR_EL2_RES1 | (size << TCR_EL2_PS_SHIFT),
-            sctlr: SCTLR_EL2_RES1 | enable,
+            tcr: TCR_COMMON | Tcr23.Res1 | (size << Tcr23.PsShift),
+            sctlr: Sctlr.Res1Of23 | enable,
           }
         : {
             ...common,
             exceptionLevel: 1,
-            tcr: TCR_COMMON | TCR_EL1_EPD1 | TCR_EL1_TG1_16K | (size << TCR_EL1_IPS_SHIFT),
-            sctlr: SCTLR_EL1_RES1 | enable,
+            tcr: TCR_COMMON | Tcr1.Epd1 | TCR_EL1_TG1_16K | (size << Tcr1.IpsShift),
+            sctlr: Sctlr.Res1Of1 | enable,
           })
     );
   }

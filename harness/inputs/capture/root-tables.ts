@@ -15,6 +15,8 @@ const TTBR_ADDRESS = 0xffff_ffff_f000n;
 /** TCR_EL1.EPD0, EPD1: no walks from TTBR0, TTBR1. */
 const TCR_EPD0 = 1n << 7n;
 const TCR_EPD1 = 1n << 23n;
+/** HCR_EL2.VM and DC: EL1 is under stage 2. */
+const HCR_STAGE_TWO = (1n << 0n) | (1n << 12n);
 /** HCR_EL2.E2H: EL2 has two ranges as EL1 has. */
 const HCR_E2H = 1n << 34n;
 
@@ -31,7 +33,11 @@ export function rootTables(registers: Registers): RootTable[] {
   if (registers.architecture === 'x64') {
     return [{ register: 'cr3', frame: Number((registers.cr3 & CR3_ADDRESS) >> 12n) }];
   }
-  const { exceptionLevel, hcrEl2, tcr } = registers;
+  const { exceptionLevel, hcrEl2, tcr, vttbr } = registers;
+  if (exceptionLevel === 1 && (hcrEl2 & HCR_STAGE_TWO) !== 0n) {
+    // The tables of stage 1, if there are any, are at addresses that stage 2 translates.
+    return vttbr === undefined ? [] : [ttbr('vttbr', vttbr)];
+  }
   const twoRanges = exceptionLevel === 1 || (exceptionLevel === 2 && (hcrEl2 & HCR_E2H) !== 0n);
   const roots: RootTable[] = [];
   if (!twoRanges || (tcr & TCR_EPD0) === 0n) roots.push(ttbr('ttbr0', registers.ttbr0));

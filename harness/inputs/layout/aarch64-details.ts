@@ -1,9 +1,9 @@
 import { CACHE_ATTRIBUTES, MemoryAttributes, memoryAttributeNames } from '../../../src/memory-attributes.ts';
 import type { Complaint } from '../input-error.ts';
-import { geometryOf } from './aarch64-geometry.ts';
+import { geometryOf, hasUser } from './aarch64-geometry.ts';
 import {
-  type AArch64MemoryTypeName,
   type AArch64RegionDetails,
+  cacheAttributeOfType,
   ignoresShareability,
   PAGE_SIZES_OF_GRANULE,
 } from './aarch64-region.ts';
@@ -13,7 +13,7 @@ import type { AArch64Layout, LayoutRegion } from './layout.ts';
 import type { WrittenAArch64Region } from './layout-form.ts';
 import { firstFrameOf } from './physical-range.ts';
 
-const { ExecuteProtect, Supervisor, Uncached, Writeback, WriteCombining, WriteThrough } = MemoryAttributes;
+const { ExecuteProtect, Supervisor, Uncached, Writeback, WriteCombining } = MemoryAttributes;
 
 /** A region of an AArch64 layout: as read so far, as written, and what it is for. */
 export interface RegionInQuestion {
@@ -32,7 +32,7 @@ export function withAArch64Details(question: RegionInQuestion, complaints: Compl
   complainOfDevices(question, user?.rights.execute === true, complaints);
   complainOfShare(question, attributes, complaints);
   complainOfGranule(question, complaints);
-  if (written.global !== undefined && !hasAsid(mode)) {
+  if (written.global !== undefined && !hasUser(mode)) {
     const message = `global: ${space.name} has no ASIDs, and no translation of it belongs to one`;
     complaints.push({ message, ...written.global.place });
   }
@@ -52,18 +52,6 @@ export function withAArch64Details(question: RegionInQuestion, complaints: Compl
   };
 }
 
-/** Whether a regime has EL0 and ASIDs. */
-export function hasAsid({ regime }: Pick<AArch64Layout, 'regime'>): boolean {
-  return regime === 'el1' || regime === 'el2-vhe';
-}
-
-/** The cache attribute that a memory type belongs to. */
-export function cacheAttributeOfType(type: AArch64MemoryTypeName): number {
-  if (type === 'normal-non-cacheable') return WriteCombining;
-  if (type === 'normal-write-through') return WriteThrough;
-  return type === 'normal-write-back' ? Writeback : Uncached;
-}
-
 /** Exactly one cache attribute; memory of which nothing is said is writeback. */
 function cacheAttributeOf({ region, written }: RegionInQuestion, complaints: Complaint[]): number {
   const { memoryType } = written;
@@ -80,7 +68,7 @@ function cacheAttributeOf({ region, written }: RegionInQuestion, complaints: Com
 /** Where there is no user at all, supervisor says nothing; stage 2 has both levels and cannot tell them apart. */
 function accessAttributesOf({ region, written, mode }: RegionInQuestion, complaints: Complaint[]): number {
   const access = region.attributes & ~CACHE_ATTRIBUTES;
-  if (hasAsid(mode) || (access & Supervisor) === 0) return access;
+  if (hasUser(mode) || (access & Supervisor) === 0) return access;
   if (mode.regime === 'stage2') {
     const place = written.attributes?.find(({ value }) => value === 'supervisor')?.place;
     const message = `region "${region.name}": stage 2 does not tell EL0 from EL1, so nothing can be supervisor`;

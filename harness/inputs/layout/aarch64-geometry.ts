@@ -1,4 +1,6 @@
-import type { GranuleName } from './aarch64-region.ts';
+import type { GranuleName } from '../../../src/aarch64/mapping/table-geometry.ts';
+import { PHYSICAL_ADDRESS_SIZES } from '../../../src/aarch64/translation-control.ts';
+import { physicalBitsToStartAt } from '../../../src/aarch64/translation-registers.ts';
 import type { AArch64Layout } from './layout.ts';
 
 /** How tables of a layout cut addresses. */
@@ -46,14 +48,28 @@ export function firstLevelOf({ regime, granule = '4K' }: DeclaredGeometry): numb
   return granule === '64K' || (granule === '16K' && regime === 'stage2') ? 1 : 0;
 }
 
-/** Physical address bits that a processor must have to start a walk of stage 2 there (Arm ARM D19.2, VTCR_EL2.SL0). */
-export function startLevelNeeds(declared: DeclaredGeometry): number {
-  const { granule, rootLevel } = geometryOf(declared);
-  return STAGE_TWO_STARTS[granule][rootLevel] ?? 0;
+/** What every machine has; a layout that reaches higher asks for more. */
+const COMMON_PHYSICAL_BITS = 40;
+
+/**
+ * The width of physical addresses that is declared; else 40, or the next that reaches every region and, at stage 2, every
+ * intermediate address and the start level.
+ * @param needed what the regions need
+ */
+export function aarch64PhysicalBits(
+  layout: DeclaredGeometry & Pick<AArch64Layout, 'paBits'>,
+  needed: number,
+): number {
+  if (layout.paBits !== undefined) return layout.paBits;
+  const { granule, vaBits, rootLevel } = geometryOf(layout);
+  const least =
+    layout.regime === 'stage2' ? Math.max(needed, vaBits, physicalBitsToStartAt(rootLevel, granule)) : needed;
+  return (
+    PHYSICAL_ADDRESS_SIZES.find((size) => size >= least && size >= COMMON_PHYSICAL_BITS) ?? MOST_ADDRESS_BITS
+  );
 }
 
-const STAGE_TWO_STARTS: Readonly<Record<GranuleName, Readonly<Record<number, number>>>> = {
-  '4K': { 0: 44 },
-  '16K': { 1: 42 },
-  '64K': { 1: 44 },
-};
+/** Whether a regime has EL0, and ASIDs. */
+export function hasUser({ regime }: Pick<AArch64Layout, 'regime'>): boolean {
+  return regime === 'el1' || regime === 'el2-vhe';
+}

@@ -1,10 +1,10 @@
+import { PHYSICAL_ADDRESS_SIZES } from '../../../src/aarch64/translation-control.ts';
+import { physicalBitsToStartAt } from '../../../src/aarch64/translation-registers.ts';
 import type { Complaint } from '../input-error.ts';
-import { firstLevelOf, geometryOf, startLevel, startLevelNeeds, widestAddress } from './aarch64-geometry.ts';
+import { firstLevelOf, geometryOf, startLevel, widestAddress } from './aarch64-geometry.ts';
 import type { AArch64Layout } from './layout.ts';
 import type { WrittenAArch64Layout } from './layout-form.ts';
 
-/** Physical address sizes that TCR_ELx.(I)PS and VTCR_EL2.PS can state (Arm ARM D19.2). */
-export const PHYSICAL_SIZES: readonly number[] = [32, 36, 40, 42, 44, 48];
 const LAST_LEVEL = 3;
 /** Up to 16 tables of stage 2 may stand side by side as one root (Arm ARM D8.2). */
 const CONCATENATED_BITS = 4;
@@ -28,8 +28,8 @@ export function readAArch64Mode(
   const place = (rootLevel ?? vaBits ?? paBits)?.place;
   const problem = problemOfLevels(mode, pageShift) ?? problemOfStageTwo(mode);
   if (problem !== undefined) complaints.push({ message: problem, ...place });
-  if (paBits !== undefined && !PHYSICAL_SIZES.includes(Number(paBits.value))) {
-    const message = `paBits ${paBits.value}: physical addresses have ${PHYSICAL_SIZES.join(', ')} bits`;
+  if (paBits !== undefined && !PHYSICAL_ADDRESS_SIZES.includes(Number(paBits.value))) {
+    const message = `paBits ${paBits.value}: physical addresses have ${PHYSICAL_ADDRESS_SIZES.join(', ')} bits`;
     complaints.push({ message, ...paBits.place });
   }
   return complaints.length === before ? mode : { architecture: 'aarch64', regime };
@@ -53,24 +53,20 @@ function problemOfLevels(mode: Mode, pageShift: number): string | undefined {
   const start = startLevel(pageShift, vaBits);
   if (rootLevel === undefined || rootLevel === start) return undefined;
   const reach = widestAddress(pageShift, rootLevel);
-  const isConcatenation = regime === 'stage2' && vaBits > reach && vaBits <= reach + CONCATENATED_BITS;
-  const reason = isConcatenation
-    ? `it would take ${2 ** (vaBits - reach)} concatenated tables, which are not built`
-    : vaBits > reach
-      ? `its table translates ${reach} bits`
-      : 'fewer levels are needed';
-  return `rootLevel ${rootLevel} does not fit vaBits ${vaBits}: ${reason}; ${pages} such walks start at level ${start}`;
+  if (regime === 'stage2' && vaBits > reach && vaBits <= reach + CONCATENATED_BITS) return undefined;
+  const reason = vaBits > reach ? `its table translates ${reach} bits` : 'fewer levels are needed';
+  return `rootLevel ${rootLevel} does not fit vaBits ${vaBits}: ${reason}; ${where} such walks start at level ${start}`;
 }
 
 /** What VTCR_EL2 cannot say: an intermediate address wider than a physical one, or a start level that needs more bits. */
 function problemOfStageTwo(mode: Mode): string | undefined {
   const { regime, paBits } = mode;
   if (regime !== 'stage2' || paBits === undefined) return undefined;
-  const { vaBits, rootLevel } = geometryOf(mode);
+  const { vaBits, rootLevel, granule } = geometryOf(mode);
   if (paBits < vaBits) {
     return `paBits ${paBits}: at stage 2 a guest's physical address, of ${vaBits} bits, is no wider than a physical one`;
   }
-  const needed = startLevelNeeds(mode);
+  const needed = physicalBitsToStartAt(rootLevel, granule);
   return paBits < needed
     ? `paBits ${paBits}: at stage 2 walks start at level ${rootLevel} only with ${needed} bits or more`
     : undefined;

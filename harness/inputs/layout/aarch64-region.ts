@@ -1,3 +1,5 @@
+import type { GranuleName } from '../../../src/aarch64/mapping/table-geometry.ts';
+import { MemoryAttributes } from '../../../src/memory-attributes.ts';
 import type { Rights } from '../../../src/permissions.ts';
 
 /** Memory types by the names of the Arm ARM, and the byte of MAIR that each is (D19.2, MAIR_EL1). */
@@ -26,6 +28,13 @@ export function mairByte(name: AArch64MemoryTypeName): number {
 /** The name of a byte of MAIR; undefined if no layout can name it. */
 export function aarch64MemoryTypeOf(byte: number): AArch64MemoryTypeName | undefined {
   return AARCH64_MEMORY_TYPE_NAMES.find((name) => MEMORY_TYPES[name] === byte);
+}
+
+/** The cache attribute that a memory type belongs to. */
+export function cacheAttributeOfType(name: AArch64MemoryTypeName): number {
+  if (name === 'normal-non-cacheable') return MemoryAttributes.WriteCombining;
+  if (name === 'normal-write-through') return MemoryAttributes.WriteThrough;
+  return name === 'normal-write-back' ? MemoryAttributes.Writeback : MemoryAttributes.Uncached;
 }
 
 /** Shareability domains, and their values of SH (Arm ARM D8.6.2). */
@@ -59,8 +68,6 @@ export const PAGE_SIZES_OF_GRANULE = {
   '16K': ['16K', '32M'],
   '64K': ['64K', '512M'],
 } as const;
-
-export type GranuleName = keyof typeof PAGE_SIZES_OF_GRANULE;
 
 export const GRANULE_NAMES = Object.keys(PAGE_SIZES_OF_GRANULE) as GranuleName[];
 

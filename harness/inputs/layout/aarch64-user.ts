@@ -1,7 +1,8 @@
 import { MemoryAttributes } from '../../../src/memory-attributes.ts';
 import type { Rights } from '../../../src/permissions.ts';
 import type { Complaint } from '../input-error.ts';
-import { hasAsid, type RegionInQuestion } from './aarch64-details.ts';
+import type { RegionInQuestion } from './aarch64-details.ts';
+import { hasUser } from './aarch64-geometry.ts';
 import { rightsOfWord } from './aarch64-region.ts';
 
 const { ExecuteProtect, ReadOnly, ReadProtect, Supervisor } = MemoryAttributes;
@@ -33,7 +34,7 @@ export function readUserRights(
           execute: (attributes & ExecuteProtect) === 0,
         };
   const isNothing = !rights.read && !rights.write && !rights.execute;
-  const problem = hasAsid(mode)
+  const problem = hasUser(mode)
     ? inexpressible(attributes, rights, isNothing)
     : mode.regime === 'stage2'
       ? 'stage 2 does not tell EL0 from EL1'

@@ -1,6 +1,7 @@
+import type { GranuleName } from '../../../src/aarch64/mapping/table-geometry.ts';
 import type { MemoryAttributeBits } from '../../../src/memory-attributes.ts';
 import type { Place } from '../form/tree.ts';
-import type { AArch64RegionDetails, GranuleName } from './aarch64-region.ts';
+import type { AArch64RegionDetails } from './aarch64-region.ts';
 import type { X64RegionDetails } from './x64-region.ts';
 
 /** A run of pages that a layout declares to be mapped to a run of frames. */
