@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { TlbOperation as AArch64TlbOperation } from '../src/aarch64/mapping/tlb-maintenance.ts';
-import type { Architecture, Registers } from '../src/registers.ts';
+import type { AArch64Registers, Architecture, Registers } from '../src/registers.ts';
 import type { X64TlbOperation } from '../src/x64/tlb-operation.ts';
 import { MachineError } from './machine.ts';
 
@@ -50,6 +51,12 @@ export function aarch64Operations(
   operations: readonly TlbOperation[],
 ): AArch64TlbOperation[] {
   return operations.map((operation) => (isOfX64(operation) ? refuse(machine, operation, 'x64') : operation));
+}
+
+/** Whether nothing but the addresses of tables tells registers from others (LiveGuest.switchTables). */
+export function differOnlyInTables(before: AArch64Registers, after: Registers): after is AArch64Registers {
+  const bases = { ttbr0: 0n, ttbr1: 0n, vttbr: 0n };
+  return isDeepStrictEqual({ ...before, ...bases }, { ...after, ...bases });
 }
 
 function isOfX64(operation: TlbOperation): operation is X64TlbOperation {

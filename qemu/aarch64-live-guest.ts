@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { decodeResults } from '../guest-stubs/aarch64/decode-results.ts';
 import { hasStageTwo } from '../guest-stubs/aarch64/installation.ts';
 import {
@@ -14,7 +13,12 @@ import {
   OTHER_TABLES_OFFSET,
   TABLES_OFFSET,
 } from '../guest-stubs/aarch64/stub-protocol.ts';
-import { aarch64Operations, type LiveGuest, type TlbOperation } from '../harness/live-guest.ts';
+import {
+  aarch64Operations,
+  differOnlyInTables,
+  type LiveGuest,
+  type TlbOperation,
+} from '../harness/live-guest.ts';
 import { MachineError, machineErrorOf, type Observations, type ProbeList } from '../harness/machine.ts';
 import type { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { ACCESS_RECORD_WORDS, AccessList } from '../src/access-list.ts';
@@ -208,9 +212,4 @@ function loadingAlways(slots: AccessList): AccessList {
 
 function firstAddress({ words }: AccessList): [low: number, high: number] {
   return [words[0] ?? 0, words[1] ?? 0];
-}
-
-function differOnlyInTables(before: AArch64Registers, after: Registers): after is AArch64Registers {
-  const bases = { ttbr0: 0n, ttbr1: 0n, vttbr: 0n };
-  return isDeepStrictEqual({ ...before, ...bases }, { ...after, ...bases });
 }

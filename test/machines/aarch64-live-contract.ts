@@ -13,10 +13,11 @@ import { expectOutcomes, probe } from './expectations.ts';
 /** In RAM, below the tables: only the data tag that an access finds says where it went. */
 const FRAME = 0x3012_3000n;
 const OTHER = 0x3045_6000n;
-const PAGE = 0x8_5000n;
-const UPPER_PAGE = 0xffff_8000_0008_5000n;
-/** Further up in the same space. */
-const DISTANCE = 0x1000_0000n;
+/** Far from the stub's own pages in a TLB that is indexed by the low bits of the page number: they would evict it. */
+const PAGE = 0x2a_d000n;
+const UPPER_PAGE = 0xffff_8000_002a_d000n;
+/** To another page, far from it in the same way. */
+const DISTANCE = 0x1001_0000n;
 
 const OPEN = NORMAL | Bit.User;
 /** What EL0 may write is never executed at EL1 or EL2. */
@@ -207,6 +208,10 @@ export function describeAArch64LiveContract(subject: MachineUnderTest): void {
       const tables = regime.make();
       tables.lead(page, FRAME);
       const guest = await load(tables, context);
+      context.skip(
+        machine.capabilities.limits.some((limit) => limit.startsWith('TLBI of an address ends')),
+        'this machine ends everything then',
+      );
       await landsAt(tables, FRAME);
       tables.lead(page, OTHER);
       await guest.update();

@@ -1,22 +1,18 @@
 import { BLOB } from '../../../guest-stubs/aarch64/blob.ts';
-import {
-  ExceptionClass,
-  parFailed,
-  parFaultStatus,
-  parFrame,
-  parMemoryType,
-} from '../../../guest-stubs/aarch64/esr.ts';
+import { ExceptionClass } from '../../../guest-stubs/aarch64/esr.ts';
+import { operationRecords, switchOperations } from '../../../guest-stubs/aarch64/live-records.ts';
 import { readImage } from '../../../guest-stubs/aarch64/read-image.ts';
 import { freeRegions } from '../../../guest-stubs/aarch64/regions.ts';
 import { type Installation, planStub, type StubPlan } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import {
   CODE_BYTES,
   CONTROL_BYTES,
+  FLAG_LOAD_ALWAYS,
+  OTHER_TABLES_OFFSET,
   PROBE_WINDOW_OFFSET,
   REGION_BYTES,
   RESULT_WINDOW_OFFSET,
   TABLES_OFFSET,
-  VECTOR_REFUSED,
   VECTOR_SAME_LEVEL,
   VECTOR_USER,
 } from '../../../guest-stubs/aarch64/stub-protocol.ts';
@@ -27,14 +23,13 @@ import {
   RESULT_RECORD_BYTES,
   RESULT_RECORD_WORDS,
   Result,
-  VECTOR_NONE,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
 import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
-import { Known, StructuralFault } from '../../../src/outcome-list.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
+import { concludeRecord } from './aarch64-conclude.ts';
 import { checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
 import {
   Arm64,
@@ -50,11 +45,10 @@ import {
   systemRegisterWords,
   TTBR1_EL1,
 } from './aarch64-registers.ts';
-import { addressInFrame, type Batch, type Findings, MAX_BATCH } from './batch.ts';
+import { type Batch, type Findings, MAX_BATCH } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
 import type { RegisterGroup } from './engine.ts';
 import type { UnicornGuest } from './guest.ts';
-import { NOWHERE, SCATTERED } from './landings.ts';
 import type { UnicornLibrary } from './library.ts';
 import { type Extent, isInExtent } from './memory-blocks.ts';
 import { ObservedProcessor } from './processor.ts';
@@ -85,7 +79,9 @@ export class AArch64UnicornGuest implements UnicornGuest {
   readonly hasUser: boolean;
   readonly flags = AccessFlag.TranslateOnly;
   readonly #level: 1 | 2;
-  readonly #plan: StubPlan;
+  /** Whether translations stay cached from one batch to the next. */
+  readonly #live: boolean;
+  #plan: StubPlan;
   readonly #processor: ObservedProcessor;
   readonly #regions: readonly Extent[];
   /** By region and installation; undefined until the stub has been there. */
@@ -94,11 +90,17 @@ export class AArch64UnicornGuest implements UnicornGuest {
   /** For each record 0, or the exception class of the last exception that is no completion. */
   readonly #classes = new Uint8Array(MAX_BATCH);
   #place: Place | undefined;
+  /** The only place of live tables; undefined until a probe decides which half it serves. */
+  #livePlace: 0 | 1 | undefined;
   #broken: string | undefined;
 
-  /** @throws RangeError if the image is not for this processor */
-  constructor(library: UnicornLibrary, registers: AArch64Registers, memory: PhysicalMemory) {
+  /**
+   * @param live whether the tables change while the guest runs
+   * @throws RangeError if the image is not for this processor
+   */
+  constructor(library: UnicornLibrary, registers: AArch64Registers, memory: PhysicalMemory, live = false) {
     checkFeatures(registers);
+    this.#live = live;
     this.#level = registers.exceptionLevel === 1 ? 1 : 2;
     this.hasUser = this.#level === 1;
     this.#plan = planStub(registers, (address, bytes) => readImage(memory, address, bytes));
@@ -119,6 +121,11 @@ export class AArch64UnicornGuest implements UnicornGuest {
   placesFor(low: number, high: number, frame: number): readonly number[] {
     const installation = this.#plan.installationFor(low, high);
     const meets = isInExtent(frame * FRAME_SIZE, this.#regions[0] as Extent);
+    if (this.#live) {
+      // Another place would take another installation, which invalidates everything.
+      this.#livePlace ??= installation;
+      return meets || installation !== this.#livePlace ? [] : [installation];
+    }
     const first = meets ? 2 : 0;
     return PLACES[first + installation] as readonly number[];
   }
@@ -131,6 +138,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     this.#broken = undefined;
     this.#classes.fill(0, 0, count);
     records.set(batch.records);
+    if (this.#live) loadAlways(records.subarray(0, count * ACCESS_RECORD_WORDS));
     for (let at = Result.Vector / 4; at < count * RESULT_RECORD_WORDS; at += RESULT_RECORD_WORDS) {
       results[at] = VECTOR_UNWRITTEN;
     }
@@ -144,7 +152,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     });
 
     engine.reclaimCode();
-    engine.flushTlb();
+    if (!this.#live) engine.flushTlb();
     const labels = LABELS[this.#level];
     const end = place.stubAddress + BigInt(labels.end);
     let begin = place.stubAddress + BigInt(labels.run);
@@ -158,35 +166,77 @@ export class AArch64UnicornGuest implements UnicornGuest {
     if (done !== count) throw new Error(`the stub made ${done} of ${count} probes`);
   }
 
+  /** The result records of the batch that ran last. */
+  get results(): Uint32Array {
+    return (this.#place as Place).results;
+  }
+
+  /**
+   * Carries out operations at the loop's level. Before the first batch the processor has nothing cached.
+   * @param records their records, as words
+   */
+  operate(operations: Uint32Array): void {
+    const place = this.#place;
+    if (place === undefined) return;
+    const { words, records, stubAddress } = place;
+    const count = operations.length / ACCESS_RECORD_WORDS;
+    records.set(operations);
+    words[COUNT] = count;
+    words[DONE] = 0;
+    this.#broken = undefined;
+    this.#processor.engine.run(
+      stubAddress + BigInt(Symbols.operate_here),
+      stubAddress + BigInt(Symbols.operate_end),
+    );
+    if (this.#broken !== undefined) throw new Error(this.#broken);
+    if (words[DONE] !== count) throw new Error(`the stub carried out ${words[DONE]} of ${count} operations`);
+  }
+
+  /** Writes an entry of the image's memory, and of the copy of its root. */
+  writeEntry(address: number, low: number, high: number): void {
+    const set = (at: number) => this.#processor.memory.words(at, ENTRY_BYTES).set([low, high]);
+    set(address);
+    const place = this.#place;
+    if (this.#plan.copiedRoot === undefined || place === undefined) return;
+    const { address: root, bytes, slots } = this.#plan.copiedRoot;
+    const offset = address - root;
+    if (offset < 0 || offset >= bytes || offset === slots[this.#livePlace ?? 0] * ENTRY_BYTES) return;
+    set(place.region.address + place.tablesOffset + offset);
+  }
+
+  /**
+   * Loads the base registers of other tables.
+   * @throws RangeError if the stub cannot run beside them
+   */
+  switchTables(registers: AArch64Registers): void {
+    const { memory } = this.#processor;
+    const readMemory = (address: number, bytes: Uint8Array) => memory.read(address, bytes);
+    this.#plan = planStub(registers, readMemory, this.#plan.copiedRoot?.slots);
+    const place = this.#place;
+    if (place === undefined) return;
+    // A copied root gets another place, so that the base register really changes.
+    const isMoved = this.#plan.copiedRoot !== undefined;
+    const other = place.tablesOffset === TABLES_OFFSET ? OTHER_TABLES_OFFSET : TABLES_OFFSET;
+    const tablesOffset = isMoved ? other : place.tablesOffset;
+    const { address } = place.region;
+    const next = { ...place, ...this.#plan.install(this.#livePlace ?? 0, address, readMemory, tablesOffset) };
+    memory.write(address + tablesOffset, next.tables);
+    this.#place = next;
+    this.#places[this.#livePlace ?? 0] = next;
+    const records = operationRecords(switchOperations(place.registers, next.registers));
+    this.operate(new Uint32Array(records.buffer));
+  }
+
   conclude(batch: Batch, position: number, findings: Findings): boolean {
-    const { results } = this.#place as Place;
-    const at = position * RESULT_RECORD_WORDS;
-    const index = batch.indices[position] as number;
-    const vector = (results[at + Result.Vector / 4] as number) & 0xffff;
-    const exceptionClass = this.#classes[position] as number;
-    const parLow = results[at + Result.Value / 4] as number;
-    const parHigh = results[at + Result.Value / 4 + 1] as number;
-    const { outcomes, remarks } = findings;
-    if (vector === VECTOR_UNWRITTEN) throw new Error(`no result for ${hex(batch.address(position))}`);
-    if (vector === VECTOR_REFUSED) {
-      const word = results[at + Result.FaultAddress / 4] as number;
-      remarks.set(index, `not executed: ${hex(word)} at the address is not harmless`);
-      return true;
-    }
-    if (vector !== VECTOR_NONE && exceptionClass !== 0) {
-      outcomes.known[index] = Known.Completion | Known.FaultClass;
-      outcomes.fault[index] = (exceptionClass << 26) >>> 0;
-      if (parFailed(parLow)) {
-        // Where AT fails the stub loads nothing beforehand: what was read was read by the walker.
-        const leftMemory = this.#processor.landings.leftMemory[position] === 1;
-        outcomes.known[index] = Known.Completion | Known.FaultClass | Known.FaultStatus;
-        outcomes.fault[index] = leftMemory
-          ? StructuralFault.TableOutsideMemory
-          : ((exceptionClass << 26) | parFaultStatus(parLow)) >>> 0;
-      }
-      return true;
-    }
-    return this.#concludeCompletion(batch, position, findings, parLow, parHigh);
+    const { frames, leftMemory } = this.#processor.landings;
+    const record = {
+      results: (this.#place as Place).results,
+      exceptionClass: this.#classes[position] as number,
+      frame: frames[position] as number,
+      // Of live tables the stub's own load may have done so.
+      leftMemory: !this.#live && leftMemory[position] === 1,
+    };
+    return concludeRecord(record, batch, position, findings);
   }
 
   readBack(): PhysicalMemory {
@@ -198,40 +248,6 @@ export class AArch64UnicornGuest implements UnicornGuest {
     this.#processor.close();
   }
 
-  #concludeCompletion(
-    batch: Batch,
-    position: number,
-    { outcomes, remarks }: Findings,
-    parLow: number,
-    parHigh: number,
-  ): boolean {
-    const { accesses } = batch;
-    const index = batch.indices[position] as number;
-    const isTranslation = (accesses.flags(index) & AccessFlag.TranslateOnly) !== 0;
-    outcomes.known[index] = Known.Completion;
-    if (isTranslation && parFailed(parLow)) {
-      outcomes.known[index] = Known.Completion | Known.FaultStatus;
-      outcomes.fault[index] = ((ExceptionClass.DataAbortSame << 26) | parFaultStatus(parLow)) >>> 0;
-      return true;
-    }
-    const translated = parFrame(parLow, parHigh);
-    const frame = isTranslation ? translated : (this.#processor.landings.frames[position] as number);
-    if (frame === NOWHERE) return false;
-    if (frame === SCATTERED) {
-      remarks.set(index, 'parts of one access went to different frames');
-      return true;
-    }
-    outcomes.physicalAddress[index] = addressInFrame(accesses, index, frame);
-    if (parFailed(parLow) || translated !== frame) {
-      outcomes.known[index] = Known.Completion | Known.PhysicalAddress;
-      remarks.set(index, 'the access completed, and AT answered otherwise');
-      return true;
-    }
-    outcomes.known[index] = KNOWN_OF_COMPLETION;
-    outcomes.memoryType[index] = parMemoryType(parLow, parHigh);
-    return true;
-  }
-
   #enter(which: number): Place {
     const known = this.#places[which];
     if (known !== undefined && known === this.#place) return known;
@@ -239,7 +255,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     this.#places[which] = place;
     this.#place = place;
     this.#processor.memory.silence(place.region);
-    this.#processor.memory.write(place.region.address + TABLES_OFFSET, place.tables);
+    this.#processor.memory.write(place.region.address + place.tablesOffset, place.tables);
     this.#install(place);
     return place;
   }
@@ -330,7 +346,16 @@ export class AArch64UnicornGuest implements UnicornGuest {
   }
 }
 
-const KNOWN_OF_COMPLETION = Known.Completion | Known.PhysicalAddress | Known.MemoryType | Known.Shareability;
+const ENTRY_BYTES = 8;
+const COUNT = (CONTROL_OFFSET + Control.Count) / 4;
+const DONE = (CONTROL_OFFSET + Control.Done) / 4;
+
+/** Gives records the flag that has the stub load what it keeps or fears. */
+function loadAlways(records: Uint32Array): void {
+  for (let at = 2; at < records.length; at += ACCESS_RECORD_WORDS) {
+    records[at] = ((records[at] as number) | (FLAG_LOAD_ALWAYS << 16)) >>> 0;
+  }
+}
 
 /** Places are numbered 2 × region + installation. By the best one: it, and the same installation elsewhere. */
 const PLACES: readonly (readonly number[])[] = [

@@ -1,6 +1,8 @@
 import { Known } from '../../../src/outcome-list.ts';
+import type { AArch64Registers } from '../../../src/registers.ts';
 import type { Capabilities, GuestImage } from '../../machine.ts';
 import { AArch64UnicornGuest } from './aarch64-guest.ts';
+import { AArch64UnicornLiveGuest } from './aarch64-live-guest.ts';
 import type { UnicornLibrary } from './library.ts';
 import { unicornProvider } from './provider.ts';
 
@@ -9,7 +11,12 @@ export const unicornAArch64 = unicornProvider({
   name: 'unicorn-aarch64',
   architecture: 'aarch64',
   capabilities: capabilitiesOf,
-  createGuest,
+  createGuest: (library, image) => createGuest(library, image, false),
+  createLiveGuest(library, image) {
+    const guest = createGuest(library, image, true);
+    const registers = image.registers as AArch64Registers;
+    return { guest, live: new AArch64UnicornLiveGuest(guest, registers, image.memory) };
+  },
 });
 
 function capabilitiesOf(version: string): Capabilities {
@@ -25,14 +32,20 @@ function capabilitiesOf(version: string): Capabilities {
       'there are no address size faults: an output address beyond TCR.IPS or PS is used as it is',
       'FEAT_HAFDBS, E0PD, LVA, LPA, LPA2 and TTST are not there: images that use them are refused',
       'a fetch is made only where its content is harmless to execute, although none would be executed',
+      'TLBI of an address ends the translations of every address',
+      'while tables change only one half of the address space is probed, the one that is probed first; only the TLBIs of the level under test are carried out',
       'granules of 16 and 64 KiB, EL3, EL2 with E2H, and stage 2 are not supported yet',
     ],
   };
 }
 
-function createGuest(library: UnicornLibrary, { registers, memory }: GuestImage): AArch64UnicornGuest {
+function createGuest(
+  library: UnicornLibrary,
+  { registers, memory }: GuestImage,
+  live: boolean,
+): AArch64UnicornGuest {
   if (registers.architecture !== 'aarch64') {
     throw new RangeError(`cannot run ${registers.architecture} tables`);
   }
-  return new AArch64UnicornGuest(library, registers, memory);
+  return new AArch64UnicornGuest(library, registers, memory, live);
 }
