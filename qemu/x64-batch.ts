@@ -85,6 +85,7 @@ export class X64Batch {
     const last = (this.length - 1) * ACCESS_RECORD_WORDS;
     const source = accesses.words;
     return (
+      ((source[from + 2] as number) & 0xff) === Access.Write &&
       (((source[from] as number) ^ (this.words[last] as number)) & -FRAME_SIZE) === 0 &&
       source[from + 1] === this.words[last + 1] &&
       this.#recordFlags(source[from + 2] as number) - Access.Write === (this.words[last + 2] as number) &&
