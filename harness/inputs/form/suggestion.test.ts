@@ -13,6 +13,12 @@ test.each([
   expect(suggestion(written, KEYS)).toBe(` (did you mean "${meant}"?)`);
 });
 
+test('a short word is near another only if they have a letter in common, whatever its case', () => {
+  expect(suggestion('w', ['r', 'x'])).toBe('');
+  expect(suggestion('w', ['r', 'rw'])).toBe(' (did you mean "rw"?)');
+  expect(suggestion('device-ngnrne', ['device-nGnRnE'])).toBe(' (did you mean "device-nGnRnE"?)');
+});
+
 test('nothing is suggested for a word that is like none of them', () => {
   expect(suggestion('physical', KEYS)).toBe('');
   expect(suggestion('', KEYS)).toBe('');

@@ -3,8 +3,9 @@ export function suggestion(written: string, candidates: Iterable<string>): strin
   let nearest = '';
   let least = Math.max(2, Math.floor(written.length / 3)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(written.toLowerCase(), candidate);
-    if (distance < least) {
+    const distance = editDistance(written.toLowerCase(), candidate.toLowerCase());
+    // A candidate of which no letter was written is none.
+    if (distance < Math.min(least, candidate.length)) {
       least = distance;
       nearest = candidate;
     }
