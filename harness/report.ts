@@ -36,9 +36,12 @@ export interface MachineReport {
   readonly reason?: string;
   /** Whether it is there but lacks what the image needs. */
   readonly unfit?: boolean;
-  /** agreed + mismatched + notObservable + errata. */
+  /** agreed + translatedOnly + mismatched + notObservable + errata. */
   readonly probes: number;
+  /** Accesses that were made and agree in all that is known of them. */
   readonly agreed: number;
+  /** Probes that agree, but were answered by an address translation instruction (AArch64: `AT`) without an access. */
+  readonly translatedOnly: number;
   readonly mismatched: number;
   readonly notObservable: number;
   readonly errata: number;
@@ -69,7 +72,7 @@ export interface AppliedErratum {
   readonly count: number;
 }
 
-/** Of the completed and of the faulting accesses: how many, and for how many the machine knew the column. */
+/** Of the completed and of the faulting accesses that were made: how many, and for how many the machine knew the column. */
 export interface ColumnCounts {
   readonly completed: number;
   readonly physicalAddress: number;
@@ -77,6 +80,12 @@ export interface ColumnCounts {
   readonly faulted: number;
   readonly faultStatus: number;
   readonly faultAddress: number;
+  /** For how many of these an address translation instruction (AArch64: `AT`) said it, and not the access itself. */
+  readonly byTranslation: {
+    readonly physicalAddress: number;
+    readonly memoryType: number;
+    readonly faultStatus: number;
+  };
 }
 
 /** Bits that the machine changed in the tables under test. */
@@ -159,4 +168,5 @@ export const NO_COLUMNS: ColumnCounts = {
   faulted: 0,
   faultStatus: 0,
   faultAddress: 0,
+  byTranslation: { physicalAddress: 0, memoryType: 0, faultStatus: 0 },
 };

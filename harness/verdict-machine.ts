@@ -1,7 +1,13 @@
 import { decodeAArch64Fault, intermediatePageOf } from '../src/aarch64/walk-fault.ts';
 import { ACCESS_NAMES } from '../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../src/addresses.ts';
-import { HPFAR_NONE, HPFAR_OPEN, isStructuralFault, type OutcomeList } from '../src/outcome-list.ts';
+import {
+  HPFAR_NONE,
+  HPFAR_OPEN,
+  isStructuralFault,
+  type OutcomeList,
+  Translated,
+} from '../src/outcome-list.ts';
 import type { DeviatingProbe, Erratum } from './errata.ts';
 import type { Observations } from './machine.ts';
 import { outcomeAt } from './outcome.ts';
@@ -30,6 +36,7 @@ export class MachineVerdict {
   readonly #errata = new Map<Erratum, number>();
   probes = 0;
   agreed = 0;
+  translatedOnly = 0;
   mismatched = 0;
   columns: ColumnCounts = NO_COLUMNS;
   readonly #context: MismatchContext;
@@ -56,7 +63,8 @@ export class MachineVerdict {
     for (let index = 0; index < judgements.length; index++) {
       switch (judgements[index]) {
         case Judgement.Agreed:
-          this.agreed++;
+          if (isTranslatedOnly(outcomes, index)) this.translatedOnly++;
+          else this.agreed++;
           break;
         case Judgement.NotObservable:
           this.notObservable.add(remarks.get(index) ?? NO_REMARK);
@@ -130,6 +138,11 @@ export class MachineVerdict {
     };
     return this.#knownErrata.find((erratum) => erratum.explains(probe));
   }
+}
+
+/** Whether no access was made: an address translation instruction answered alone. */
+function isTranslatedOnly({ translated }: OutcomeList, index: number): boolean {
+  return translated !== undefined && ((translated[index] as number) & Translated.Everything) !== 0;
 }
 
 /** What neighbouring outcomes of one kind have in common: addresses count relative to the access. */

@@ -1,4 +1,4 @@
-import { Known, type OutcomeList } from '../src/outcome-list.ts';
+import { Known, type OutcomeList, Translated } from '../src/outcome-list.ts';
 import type { ColumnCounts, Counted } from './report.ts';
 
 /** Counts by name, in the order of first appearance. */
@@ -19,20 +19,28 @@ export class Tally {
 }
 
 /** The sum of `counts` and what the machine knew of one more list of outcomes. */
-export function countColumns(counts: ColumnCounts, { known, fault, length }: OutcomeList): ColumnCounts {
+export function countColumns(
+  counts: ColumnCounts,
+  { known, fault, translated, length }: OutcomeList,
+): ColumnCounts {
   let { completed, physicalAddress, memoryType, faulted, faultStatus, faultAddress } = counts;
+  const byTranslation = { ...counts.byTranslation };
   for (let index = 0; index < length; index++) {
     const bits = known[index] as number;
-    if ((bits & Known.Completion) === 0) continue;
+    const said = translated === undefined ? 0 : (translated[index] as number);
+    if ((bits & Known.Completion) === 0 || (said & Translated.Everything) !== 0) continue;
     if (fault[index] === 0) {
       completed++;
       if ((bits & Known.PhysicalAddress) !== 0) physicalAddress++;
       if ((bits & Known.MemoryType) !== 0) memoryType++;
+      if ((said & Translated.PhysicalAddress) !== 0) byTranslation.physicalAddress++;
+      if ((said & Translated.MemoryType) !== 0) byTranslation.memoryType++;
     } else {
       faulted++;
       if ((bits & Known.FaultStatus) !== 0) faultStatus++;
       if ((bits & Known.FaultAddress) !== 0) faultAddress++;
+      if ((said & Translated.FaultStatus) !== 0) byTranslation.faultStatus++;
     }
   }
-  return { completed, physicalAddress, memoryType, faulted, faultStatus, faultAddress };
+  return { completed, physicalAddress, memoryType, faulted, faultStatus, faultAddress, byTranslation };
 }

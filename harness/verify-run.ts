@@ -79,7 +79,7 @@ export class MachineRun {
     await this.#attempt(async () => {
       const verdict = this.#verdict;
       if (this.#machine === undefined || verdict === undefined) return;
-      const allMade = verdict.notObservable.total === 0;
+      const allMade = verdict.notObservable.total === 0 && verdict.translatedOnly === 0;
       const after = await this.#machine.readBack();
       const { accessed, dirty, findings } = expectation.compare(after, allMade);
       const listed = await this.#machine.listLeaves?.();
@@ -116,6 +116,7 @@ export class MachineRun {
       ...(trouble?.code === 'unfit' && { unfit: true }),
       probes: verdict?.probes ?? 0,
       agreed: verdict?.agreed ?? 0,
+      translatedOnly: verdict?.translatedOnly ?? 0,
       mismatched: verdict?.mismatched ?? 0,
       notObservable: verdict?.notObservable.total ?? 0,
       errata: errataApplied.reduce((sum, { count }) => sum + count, 0),

@@ -59,10 +59,19 @@ export const HPFAR_NONE = 2n ** 64n - 1n;
 /** In the `hpfar` column: a fault of stage 2 for which the architecture leaves HPFAR_EL2 open, or nobody read it. */
 export const HPFAR_OPEN = 2n ** 64n - 2n;
 
+/** What of an observation an address translation instruction says (AArch64: `AT`), and not the access itself. */
+export const Translated = {
+  PhysicalAddress: 1,
+  MemoryType: 2,
+  FaultStatus: 4,
+  /** All of it: no access was made. */
+  Everything: 8,
+} as const;
+
 /** The columns of an {@link OutcomeList} alone, as another thread can take them over. */
 export type OutcomeColumns = Pick<
   OutcomeList,
-  'length' | 'known' | 'fault' | 'faultAddress' | 'physicalAddress' | 'memoryType' | 'hpfar'
+  'length' | 'known' | 'fault' | 'faultAddress' | 'physicalAddress' | 'memoryType' | 'hpfar' | 'translated'
 >;
 
 /** Columns for `length` accesses, 24 bytes each. */
@@ -88,6 +97,7 @@ export class OutcomeList {
    */
   readonly memoryType: Uint16Array;
   #hpfar: BigUint64Array | undefined;
+  #translated: Uint8Array | undefined;
 
   constructor(length: number) {
     this.length = length;
@@ -111,6 +121,17 @@ export class OutcomeList {
     return this.#hpfar;
   }
 
+  /** Bits of {@link Translated}. Absent where accesses alone answered. */
+  get translated(): Uint8Array | undefined {
+    return this.#translated;
+  }
+
+  /** The `translated` column, made of zeros if it is absent. */
+  ensureTranslated(): Uint8Array {
+    this.#translated ??= new Uint8Array(this.length);
+    return this.#translated;
+  }
+
   /** Takes over all outcomes of a list, from index `start` of this one. @throws RangeError if they do not fit */
   setFrom(other: OutcomeColumns, start: number): void {
     this.known.set(other.known, start);
@@ -119,6 +140,7 @@ export class OutcomeList {
     this.physicalAddress.set(other.physicalAddress, start);
     this.memoryType.set(other.memoryType, start);
     if (other.hpfar !== undefined) this.ensureHpfar().set(other.hpfar, start);
+    if (other.translated !== undefined) this.ensureTranslated().set(other.translated, start);
   }
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Access, AccessFlag, AccessList, Privilege } from '../../src/access-list.ts';
-import { KNOWN_ALL, Known, OutcomeList, StructuralFault } from '../../src/outcome-list.ts';
+import { KNOWN_ALL, Known, OutcomeList, StructuralFault, Translated } from '../../src/outcome-list.ts';
 import { RESULT_RECORD_BYTES, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../protocol.ts';
 import { writeTag } from './data-tag.ts';
 import { decodeResults, StubResultError } from './decode-results.ts';
-import { VECTOR_REFUSED, VECTOR_SAME_LEVEL, VECTOR_USER } from './stub-protocol.ts';
+import { VECTOR_REFUSED, VECTOR_SAME_LEVEL, VECTOR_UNREADABLE, VECTOR_USER } from './stub-protocol.ts';
 
 const ADDRESS = 0x5000n;
 const READ_EL1 = 0x4000_2000n;
@@ -58,6 +58,7 @@ function decode(record: StubRecord, asked: Asked = {}) {
     fault: outcomes.fault[0],
     faultAddress: outcomes.faultAddress[0],
     physicalAddress: outcomes.physicalAddress[0],
+    translated: outcomes.translated?.[0] ?? 0,
     memoryType: outcomes.memoryType[0],
     remark: remarks.get(0),
   };
@@ -145,6 +146,37 @@ test('AT alone answers whether and where, but not which exception', () => {
   const failed = decode({ vector: VECTOR_NONE, par: PAR_FAILED }, asked);
   expect((failed.fault ?? 0) & 0x3f).toBe(0x07);
   expect((failed.known ?? 0) & (Known.FaultClass | Known.Syndrome | Known.FaultAddress)).toBe(0);
+});
+
+describe('what AT said and not the access is told apart:', () => {
+  const tag = (frame: number) => {
+    const words = new Uint32Array(4);
+    writeTag(words, 0, frame);
+    return new DataView(words.buffer).getBigUint64(0, true);
+  };
+
+  test('the place, unless a data tag showed it; the memory type, always', () => {
+    const seen = decode({ vector: VECTOR_NONE, faultAddress: tag(0x12345) }, { tagged: [0x12345] });
+    expect(seen.translated).toBe(Translated.MemoryType);
+    const unseen = decode({ vector: VECTOR_NONE, faultAddress: 0x1234n });
+    expect(unseen.translated).toBe(Translated.MemoryType | Translated.PhysicalAddress);
+    const noMemory = { vector: VECTOR_SAME_LEVEL, syndrome: 0x9600_0010, instruction: READ_EL1 };
+    expect(decode(noMemory).translated).toBe(Translated.MemoryType | Translated.PhysicalAddress);
+  });
+
+  test('nothing of a fault', () => {
+    const fault = { vector: VECTOR_SAME_LEVEL, syndrome: 0x9600_0007, instruction: READ_EL1 };
+    expect(decode(fault).translated).toBe(0);
+  });
+
+  test('everything where no access was made', () => {
+    const asked = { flags: AccessFlag.TranslateOnly };
+    expect(decode({ vector: VECTOR_NONE }, asked).translated).toBe(Translated.Everything);
+    const unreadable = decode({ vector: VECTOR_UNREADABLE }, { access: Access.Write });
+    expect(unreadable).toMatchObject({ translated: Translated.Everything, physicalAddress: 0x1234_5000 });
+    expect(unreadable.remark).toMatch(/^not made: stage 2/);
+    expect(decode({ vector: VECTOR_UNREADABLE }, { access: Access.Execute }).known).toBe(0);
+  });
 });
 
 test('a fetch that was not made has no outcome but a remark', () => {

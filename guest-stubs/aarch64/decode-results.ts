@@ -1,6 +1,13 @@
 import { ACCESS_NAMES, Access, AccessFlag, type AccessList, Privilege } from '../../src/access-list.ts';
 import { FRAME_SIZE, hex, wordsToBigInt } from '../../src/addresses.ts';
-import { HPFAR_OPEN, KNOWN_ALL, Known, type OutcomeList, StructuralFault } from '../../src/outcome-list.ts';
+import {
+  HPFAR_OPEN,
+  KNOWN_ALL,
+  Known,
+  type OutcomeList,
+  StructuralFault,
+  Translated,
+} from '../../src/outcome-list.ts';
 import { RESULT_RECORD_WORDS, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../protocol.ts';
 import { frameOfTag, TAG_BYTES } from './data-tag.ts';
 import {
@@ -95,6 +102,10 @@ export function decodeResults(
       remarks.set(index, `not executed: ${hex(word)} at the address is not harmless`);
     } else if (vector === VECTOR_UNREADABLE) {
       remarks.set(index, 'not made: stage 2 does not let the stub read what stands there');
+      // A write would go where AT says; of fetches AT says nothing.
+      if (accesses.access(record) === Access.Write && batch.keepsTlb !== true) {
+        decodeTranslation(batch, record, results, outcomes);
+      }
     } else if ((accesses.flags(record) & AccessFlag.TranslateOnly) !== 0) {
       decodeTranslation(batch, record, results, outcomes);
     } else if (vector === VECTOR_NONE || isCompletion(batch, record, results)) {
@@ -174,6 +185,7 @@ function decodeTranslation(
   const low = results[at + RESULT_VALUE] as number;
   const high = results[at + RESULT_VALUE + 1] as number;
   outcomes.known[index] = KNOWN_OF_TRANSLATION;
+  outcomes.ensureTranslated()[index] = Translated.Everything;
   if (parFailed(low)) {
     const status = parFaultStatus(low);
     const user = accesses.privilege(record) === Privilege.User;
@@ -213,17 +225,24 @@ function decodeCompletion(
   outcomes.known[index] = isTypeKnown ? KNOWN_ALL : KNOWN_ALL & ~(Known.MemoryType | Known.Shareability);
   setPlace(outcomes, index, frame, offset, parMemoryType(low, high));
 
+  const translated = outcomes.ensureTranslated();
+  const ofType = isTypeKnown ? Translated.MemoryType : 0;
+  translated[index] = ofType;
   const seen = seenFrame(record, results);
-  if (seen === frame || seen === undefined) return;
+  if (seen === frame) return;
+  translated[index] = ofType | Translated.PhysicalAddress;
+  if (seen === undefined) return;
   const slot = offset & ~SLOT_MASK;
   if (seen >= 0 && batch.isTagged(seen * FRAME_SIZE + slot)) {
     outcomes.physicalAddress[index] = seen * FRAME_SIZE + offset;
+    translated[index] = ofType;
     remarks.set(
       index,
       `AT reported physical address ${hex(frame * FRAME_SIZE + offset)}, the access went elsewhere`,
     );
   } else if (batch.isTagged(frame * FRAME_SIZE + slot)) {
     outcomes.known[index] = KNOWN_OF_UNLOCATED;
+    translated[index] = 0;
     remarks.set(
       index,
       `AT reported physical address ${hex(frame * FRAME_SIZE + offset)}, but the access did not find what stands there`,
@@ -260,6 +279,7 @@ function decodeCachedCompletion(
   if (!isTypeKnown) return;
   outcomes.known[index] = KNOWN_ALL;
   outcomes.memoryType[index] = parMemoryType(low, high);
+  outcomes.ensureTranslated()[index] = Translated.MemoryType;
 }
 
 /** The frame that the data tag names which the access found; −1 if it found something else; undefined if nothing. */

@@ -21,6 +21,7 @@ test('the JSON report has the fields that are promised, and ends its line', () =
       'status',
       'probes',
       'agreed',
+      'translatedOnly',
       'mismatched',
       'notObservable',
       'errata',

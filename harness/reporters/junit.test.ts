@@ -46,6 +46,13 @@ describe('the JUnit report', () => {
     expect(elementsOf(xml)).toEqual(['testsuites', 'testsuite', 'testcase', 'system-out']);
   });
 
+  test('counts apart what AT alone answered', () => {
+    const agreement = { ...EXAMPLE_AGREEMENT.machines[0], ...EXAMPLE_MACHINE, mismatched: 0 };
+    const xml = reportJUnit({ ...EXAMPLE_AGREEMENT, machines: [{ ...agreement, translatedOnly: 7 }] });
+    expect(xml).toContain('1234560 agreed, 7 by AT alone, 2 not observable');
+    expect(reportJUnit(EXAMPLE_AGREEMENT)).not.toContain('AT alone');
+  });
+
   test('has an error where a machine broke off', () => {
     const failed = { ...EXAMPLE_MACHINE, status: 'failed' as const, reason: 'out of time' };
     const xml = reportJUnit({ ...EXAMPLE_AGREEMENT, machines: [failed] });

@@ -52,9 +52,10 @@ function wholeTest(machine: MachineReport, report: Report): TestCase {
   }
 }
 
-function systemOut({ probes, agreed, notObservable, notObservableReasons, errata }: MachineReport): string {
+function systemOut(machine: MachineReport): string {
+  const { probes, agreed, translatedOnly, notObservable, notObservableReasons, errata } = machine;
   const reasons = notObservableReasons.map(({ what, count }) => `\nnot observable: ${count}: ${what}`);
-  const text = `${probes} probes, ${agreed} agreed, ${notObservable} not observable, ${errata} errata${reasons.join('')}`;
+  const text = `${probes} probes, ${agreed} agreed, ${translatedOnly === 0 ? '' : `${translatedOnly} by AT alone, `}${notObservable} not observable, ${errata} errata${reasons.join('')}`;
   return `<system-out>${escapeXml(text)}</system-out>`;
 }
 

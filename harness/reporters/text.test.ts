@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EXAMPLE_AGREEMENT, EXAMPLE_MISMATCH, EXAMPLE_REPORT } from '../../test/support/example-report.ts';
+import type { MachineReport } from '../report.ts';
 import { reportText } from './text.ts';
 
 const plain = { colours: false };
@@ -45,6 +46,34 @@ describe('the text report', () => {
     expect(text).not.toContain('fault status');
     expect(text).toContain('set 12 accessed and 5 dirty flags');
     expect(text).toMatch(/\nagree: the machine confirms what is expected\n$/);
+  });
+
+  describe('what AT answered', () => {
+    const withTranslations = (
+      translatedOnly: number,
+      byTranslation: MachineReport['columns']['byTranslation'],
+    ) => {
+      const machines = EXAMPLE_AGREEMENT.machines.map((machine) => ({
+        ...machine,
+        translatedOnly,
+        columns: { ...machine.columns, byTranslation },
+      }));
+      return reportText({ ...EXAMPLE_AGREEMENT, machines }, plain);
+    };
+
+    test('without an access is counted apart from what agreed', () => {
+      const text = withTranslations(1204, { physicalAddress: 0, memoryType: 0, faultStatus: 0 });
+      expect(text).toMatch(/1,234,560 agreed {2}1,204 by AT alone {2}0 mismatched/);
+      expect(text).not.toContain('AT alone said');
+    });
+
+    test('beside an access is said of each column', () => {
+      const text = withTranslations(0, { physicalAddress: 25, memoryType: 1000, faultStatus: 7 });
+      expect(text).toContain('AT alone said the physical address of 25 of 1,000 completed accesses');
+      expect(text).toContain('AT alone said the memory type of all 1,000 completed accesses');
+      expect(text).toContain('AT alone said the fault status of 7 of 200 faults');
+      expect(text).not.toContain('by AT alone');
+    });
   });
 
   test('sums up reasons that nobody would read', () => {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Counted, MachineReport, Report, TableChanges } from '../report.ts';
+import type { ColumnCounts, Counted, MachineReport, Report, TableChanges } from '../report.ts';
 import type { ReporterOptions } from './reporter.ts';
 import { mismatchBlocks } from './text-mismatches.ts';
 
@@ -29,10 +29,13 @@ function grouped(count: number): string {
 function machineTable(machines: readonly MachineReport[], paint: Paint): string[] {
   const names = machines.map(({ name, version }) => `${name} ${version}`.trim());
   const width = Math.max(0, ...names.map((name) => name.length));
-  const columns = machines.map(({ probes, agreed, mismatched, notObservable, errata }) =>
-    [probes, agreed, mismatched, notObservable, errata].map((count) => grouped(count)),
+  const columns = machines.map(({ probes, agreed, mismatched, notObservable, errata, translatedOnly }) =>
+    [probes, agreed, mismatched, notObservable, errata, translatedOnly].map((count) => grouped(count)),
   );
-  const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...columns.map((row) => (row[at] as string).length)));
+  const isTranslated = machines.some(({ translatedOnly }) => translatedOnly > 0);
+  const widths = [0, 1, 2, 3, 4, 5].map((at) =>
+    Math.max(...columns.map((row) => (row[at] as string).length)),
+  );
   return machines.map((machine, index) => {
     const name = paint('bold', (names[index] as string).padEnd(width));
     if (machine.status !== 'ran') {
@@ -48,6 +51,7 @@ function machineTable(machines: readonly MachineReport[], paint: Paint): string[
       `  ${name}`,
       cell(0, 'probes'),
       cell(1, 'agreed'),
+      ...(isTranslated ? [cell(5, 'by AT alone')] : []),
       machine.mismatched > 0 ? paint('red', mismatched) : mismatched,
       cell(3, 'not observable'),
       cell(4, machine.errata === 1 ? 'erratum' : 'errata'),
@@ -69,6 +73,7 @@ function machineNotes(machine: MachineReport, paint: Paint): string[] {
     ...unproven('memory type', columns.memoryType, columns.completed, 'completed accesses'),
     ...unproven('fault status', columns.faultStatus, columns.faulted, 'faults'),
     ...unproven('fault address', columns.faultAddress, columns.faulted, 'faults'),
+    ...byTranslation(columns),
   ];
   if (tables === null) notes.push('the tables could not be read back');
   else if (tables.accessed + tables.dirty > 0) {
@@ -101,6 +106,21 @@ function unproven(what: string, known: number, of: number, whereof: string): str
   if (known === of) return [];
   const share = known === 0 ? `of none of the ${grouped(of)}` : `of ${grouped(known)} of ${grouped(of)}`;
   return [`observed the ${what} ${share} ${whereof}`];
+}
+
+/** What `AT` said and no access showed. */
+function byTranslation({ byTranslation: said, completed, faulted }: ColumnCounts): string[] {
+  const parts = [
+    [said.physicalAddress, 'physical address', completed, 'completed accesses'],
+    [said.memoryType, 'memory type', completed, 'completed accesses'],
+    [said.faultStatus, 'fault status', faulted, 'faults'],
+  ] as const;
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what, of, whereof]) => {
+      const share = count === of ? `all ${grouped(of)}` : `${grouped(count)} of ${grouped(of)}`;
+      return `AT alone said the ${what} of ${share} ${whereof}`;
+    });
 }
 
 function verdictLine({ verdict, mismatches, mismatchesOmitted, machines }: Report, paint: Paint): string {

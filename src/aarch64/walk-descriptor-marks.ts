@@ -49,6 +49,7 @@ export class DescriptorMarks {
   /** Compares tables before and after the accesses; `after` has the same ranges. */
   compare(before: PhysicalMemory, after: PhysicalMemory): DescriptorProblem[] {
     const problems: DescriptorProblem[] = [];
+    const isMarked = this.#marked.size > 0;
     for (const { firstFrame, frameCount, words } of before.ranges) {
       const start = firstFrame * FRAME_SIZE;
       const found = after.rangeHolding(firstFrame, frameCount);
@@ -59,6 +60,7 @@ export class DescriptorMarks {
         const lowAfter = found.words[offset + at] as number;
         const highAfter = found.words[offset + at + 1] as number;
         const isSame = low === lowAfter && high === highAfter;
+        if (isSame && !isMarked) continue;
         const entryAddress = start + at * 4;
         const marked = this.#marked.get(entryAddress);
         if (isSame && marked === undefined) continue;

@@ -1,11 +1,12 @@
 import { describe, expect, type TestContext, test } from 'vitest';
-import { HPFAR_NONE } from '../../src/outcome-list.ts';
+import { HPFAR_NONE, Translated } from '../../src/outcome-list.ts';
 import { ALL, FAR, faults, type Kind, lands, NEAR, NORMAL, row, Status } from './aarch64-rows.ts';
 import { ALL_OF_TWO, HCR_DC, HCR_PTW, HCR_VM, StageTwoTables, Two } from './aarch64-stage-two-tables.ts';
 import { Bit, HandmadeTables, Index } from './aarch64-tables.ts';
 import type { MachineUnderTest } from './contract.ts';
 import { expectOutcomes, probe, type Row } from './expectations.ts';
 
+const NOT_READ = expect.stringMatching(/does not let the stub read/);
 /** ESR_EL2 of an abort from EL1 or EL0 (Arm ARM D19.2.37). */
 const FETCH_LOWER = 0x20;
 const DATA_LOWER = 0x24;
@@ -99,7 +100,7 @@ export function describeAArch64StageTwoContract(subject: MachineUnderTest): void
       ]);
     });
 
-    test('what can be executed and not read is not executed, because nobody can say what it is', async (context) => {
+    test('what cannot be read is neither executed nor written: of a write AT says where it would go', async (context) => {
       await needs('stage 2', context);
       const image = new StageTwoTables(new HandmadeTables(), { alone: true }).map(
         0x5000n,
@@ -109,8 +110,10 @@ export function describeAArch64StageTwoContract(subject: MachineUnderTest): void
       const machine = await subject.loaded(image);
       const rows = (['xs', 'ws'] as const).map((kind) => row(kind, 0x5000n, { physical: NEAR }));
       const { outcomes, remarks } = await probe(machine, rows);
-      expect([...outcomes.known]).toEqual([0, 0]);
-      expect(remarks.get(0)).toMatch(/does not let the stub read/);
+      expect(outcomes.known[0]).toBe(0);
+      expect(outcomes.translated?.[1]).toBe(Translated.Everything);
+      expect(outcomes.physicalAddress[1]).toBe(Number(NEAR));
+      expect([0, 1].map((index) => remarks.get(index))).toEqual([NOT_READ, NOT_READ]);
       await expectOutcomes(machine, image, [faultsAtTwo('rs', 0x5000n, Status.Permission, 3)]);
     });
 

@@ -9,7 +9,7 @@ import { VECTOR_REFUSED } from '../../../guest-stubs/aarch64/stub-protocol.ts';
 import { RESULT_RECORD_WORDS, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../../../guest-stubs/protocol.ts';
 import { AccessFlag } from '../../../src/access-list.ts';
 import { hex } from '../../../src/addresses.ts';
-import { Known, StructuralFault } from '../../../src/outcome-list.ts';
+import { Known, StructuralFault, Translated } from '../../../src/outcome-list.ts';
 import { addressInFrame, type Batch, type Findings } from './batch.ts';
 import { NOWHERE, SCATTERED } from './landings.ts';
 
@@ -51,6 +51,7 @@ export function concludeRecord(
     outcomes.fault[index] = (exceptionClass << 26) >>> 0;
     if (parFailed(parLow)) {
       outcomes.known[index] = Known.Completion | Known.FaultClass | Known.FaultStatus;
+      outcomes.ensureTranslated()[index] = Translated.FaultStatus;
       outcomes.fault[index] = leftMemory
         ? StructuralFault.TableOutsideMemory
         : ((exceptionClass << 26) | parFaultStatus(parLow)) >>> 0;
@@ -72,6 +73,7 @@ function concludeCompletion(
   const index = indices[position] as number;
   const isTranslation = (accesses.flags(index) & AccessFlag.TranslateOnly) !== 0;
   outcomes.known[index] = Known.Completion;
+  if (isTranslation) outcomes.ensureTranslated()[index] = Translated.Everything;
   if (isTranslation && parFailed(parLow)) {
     outcomes.known[index] = Known.Completion | Known.FaultStatus;
     outcomes.fault[index] = ((ExceptionClass.DataAbortSame << 26) | parFaultStatus(parLow)) >>> 0;
@@ -91,6 +93,7 @@ function concludeCompletion(
     return true;
   }
   outcomes.known[index] = KNOWN_OF_COMPLETION;
+  if (!isTranslation) outcomes.ensureTranslated()[index] = Translated.MemoryType;
   outcomes.memoryType[index] = parMemoryType(parLow, parHigh);
   return true;
 }

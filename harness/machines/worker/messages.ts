@@ -87,8 +87,8 @@ export function probesFrom({ words, expectedFrames }: MovableProbes): ProbeList 
 
 /** The observations themselves, without their methods. */
 export function movableObservations({ outcomes, remarks, guestSeconds }: Observations): MovableObservations {
-  const { length, known, fault, faultAddress, physicalAddress, memoryType, hpfar } = outcomes;
-  const columns = { length, known, fault, faultAddress, physicalAddress, memoryType, hpfar };
+  const { length, known, fault, faultAddress, physicalAddress, memoryType, hpfar, translated } = outcomes;
+  const columns = { length, known, fault, faultAddress, physicalAddress, memoryType, hpfar, translated };
   return { outcomes: columns, remarks, guestSeconds };
 }
 
