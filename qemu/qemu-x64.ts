@@ -11,6 +11,7 @@ import {
   type ProbeList,
 } from '../harness/machine.ts';
 import { ImageShadow } from '../harness/machines/image-shadow.ts';
+import { openSharded } from '../harness/machines/sharded-machine.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { Known } from '../src/outcome-list.ts';
@@ -45,7 +46,11 @@ export const qemuX64: MachineProvider = {
   async open(options: MachineOptions = {}) {
     const detected = await this.detect();
     if (!detected.available) throw new MachineError(NAME, 'absent', detected.reason);
-    return new QemuX64(detected.capabilities, options.timeLimit ?? DEFAULT_TIME_LIMIT);
+    const { capabilities } = detected;
+    return await openSharded(
+      options,
+      async ({ timeLimit }) => new QemuX64(capabilities, timeLimit ?? DEFAULT_TIME_LIMIT),
+    );
   },
 };
 
