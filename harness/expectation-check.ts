@@ -49,3 +49,20 @@ export function fulfils(
     (expectation.byAccess[kind] === Expected.Unmapped ? 'unmapped' : 'forbidden')
   );
 }
+
+/**
+ * Whether a prediction leaves open what is declared: of reserved encodings the architecture does not say which memory
+ * type or shareability results, so that nobody may rely on the declared one.
+ */
+export function leavesOpen(
+  { byAccess, shareability }: Expectation,
+  kind: number,
+  predicted: OutcomeList,
+  index: number,
+): boolean {
+  if (byAccess[kind] !== Expected.Completes || predicted.fault[index] !== 0) return false;
+  const known = predicted.known[index] as number;
+  return (
+    (known & Known.MemoryType) === 0 || (shareability !== undefined && (known & Known.Shareability) === 0)
+  );
+}

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Access, Privilege } from '../src/access-list.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { MemoryAttributes } from '../src/memory-attributes.ts';
-import { x64Fault } from '../src/outcome-list.ts';
+import { KNOWN_ALL, Known, x64Fault } from '../src/outcome-list.ts';
 import type { X64Registers } from '../src/registers.ts';
 import { Declaration, NO_REGION, UNDECLARED } from './expectation-declaration.ts';
 import { type PlanChunk, planChunk } from './plan.ts';
@@ -23,6 +23,7 @@ const regions = [
 const declaration = new Declaration(regions, [{ firstPage: 100, pageCount: 10 }], registers);
 
 interface Answer {
+  known?: number;
   fault?: number;
   physicalAddress?: number;
   memoryType?: number;
@@ -33,7 +34,7 @@ function chunkOf(point: number, access: Access, answer: Answer): { chunk: PlanCh
   const chunk = planChunk(Float64Array.of(point), {
     predictor: {
       predict(_, outcomes) {
-        outcomes.known.fill(0xff);
+        outcomes.known.fill(answer.known ?? KNOWN_ALL);
         outcomes.fault.fill(answer.fault ?? 0);
         outcomes.physicalAddress.fill(answer.physicalAddress ?? -1);
         outcomes.memoryType.fill(answer.memoryType ?? 6);
@@ -79,6 +80,15 @@ describe('a declared read-only region', () => {
 
   test('is not fulfilled by a read of another memory type', () => {
     expect(isFulfilled(firstSlot(16), Access.Read, { physicalAddress: 0x10000, memoryType: 0 })).toBe(false);
+  });
+
+  test('is not fulfilled by a memory type that the architecture leaves open', () => {
+    const known = KNOWN_ALL & ~Known.MemoryType;
+    expect(isFulfilled(firstSlot(16), Access.Read, { physicalAddress: 0x10000, known })).toBe(false);
+    const withoutShareability = KNOWN_ALL & ~Known.Shareability;
+    expect(
+      isFulfilled(firstSlot(16), Access.Read, { physicalAddress: 0x10000, known: withoutShareability }),
+    ).toBe(true);
   });
 
   test('is fulfilled by a write that the tables forbid, and by no other fault', () => {

@@ -2,7 +2,7 @@ import { FRAME_SIZE } from '../src/addresses.ts';
 import type { OutcomeList } from '../src/outcome-list.ts';
 import type { Registers } from '../src/registers.ts';
 import { type Expectation, expectationOf, permissionControls } from './expectation.ts';
-import { fulfils } from './expectation-check.ts';
+import { fulfils, leavesOpen } from './expectation-check.ts';
 import { type FaultKindOf, faultKindOf } from './expectation-fault-kind.ts';
 import type { LayoutRegion } from './inputs/layout/layout.ts';
 import type { PlanChunk } from './plan.ts';
@@ -82,13 +82,22 @@ export class Declaration {
     );
   }
 
-  /** A nonzero byte for each probe of the chunk whose prediction contradicts the declaration. */
+  /** A nonzero byte for each probe of the chunk whose prediction contradicts the declaration, or leaves it open. */
   contradictions(chunk: PlanChunk, regions: Int32Array): Uint8Array {
     const contradicted = new Uint8Array(chunk.predicted.length);
     for (let index = 0; index < contradicted.length; index++) {
-      if (!this.isFulfilled(chunk, regions, chunk.predicted, index)) contradicted[index] = 1;
+      if (!this.isFulfilled(chunk, regions, chunk.predicted, index) || this.#isOpen(chunk, regions, index)) {
+        contradicted[index] = 1;
+      }
     }
     return contradicted;
+  }
+
+  #isOpen({ pointOf, probes, predicted }: PlanChunk, regions: Int32Array, index: number): boolean {
+    const expectation = this.expectation(regions[pointOf[index] as number] as number);
+    if (expectation === undefined) return false;
+    const kind = probes.accesses.access(index) + 3 * probes.accesses.privilege(index);
+    return leavesOpen(expectation, kind, predicted, index);
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type PageStatement,
   permissionControls,
 } from './expectation.ts';
+import { leavesOpen } from './expectation-check.ts';
 import type { Declaration } from './expectation-declaration.ts';
 import { statementText } from './expectation-text.ts';
 import { outcomeAt } from './outcome.ts';
@@ -39,6 +40,10 @@ export interface DeclaredChunk {
   readonly regions: Int32Array | undefined;
 }
 
+/** The remark on a prediction that leaves open what is declared. */
+const LEFT_OPEN =
+  'the tables hold a reserved encoding, of which the architecture leaves open what memory type and shareability it is';
+
 interface Voice {
   readonly statement: Statement | undefined;
   readonly text: ReportedAttributes;
@@ -62,6 +67,11 @@ export function describeMismatch(
   const kind = access + 3 * privilege;
   const declared = declaredVoice(context, declaredChunk, index, kind);
   const queried = queriedVoice(context, address, kind);
+  const promise = declared?.statement;
+  const isOpen =
+    promise !== undefined &&
+    'expectation' in promise &&
+    leavesOpen(promise.expectation, kind, chunk.predicted, index);
   const isObserved = ((observed.known[index] as number) & Known.Completion) !== 0;
   const statements: readonly (Statement | undefined)[] = [
     declared?.statement,
@@ -83,7 +93,7 @@ export function describeMismatch(
       statements.filter((statement) => statement !== undefined),
       { registers: context.registers, index, kind, offset: Number(address % BigInt(FRAME_SIZE)) },
     ),
-    ...(remark !== undefined && { remark }),
+    ...(remark !== undefined ? { remark } : isOpen && { remark: LEFT_OPEN }),
   };
 }
 
