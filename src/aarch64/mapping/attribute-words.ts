@@ -7,7 +7,7 @@ import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
  */
 
 /** Descriptor bit 50 stands at packed bit 12: the high word's bit 18. */
-const HIGH_SHIFT = 6;
+export const HIGH_SHIFT = 6;
 /** Descriptor bit 16 stands at packed bit 26. */
 const NT_SHIFT = 10;
 
@@ -30,27 +30,29 @@ export type AttributeKind = (typeof AttributeKind)[keyof typeof AttributeKind];
 /** The bits of {@link AttributeKind} in a packed number. */
 export const KIND_MASK = AttributeKind.El1 | AttributeKind.El23 | AttributeKind.Stage2;
 
-/** A copy of the imported constant, which V8 would read anew in every call. */
+/** Copies of imported and exported constants, which V8 would read anew in every call. */
 const NT: number = DescriptorLow.NoTranslation;
+const LOW: number = LOW_MASK;
+const HIGH: number = HIGH_MASK;
 
 /** Packs bits of a descriptor's low word. */
 export function packLow(low: number): number {
-  return (low & LOW_MASK) | ((low & NT) << NT_SHIFT);
+  return (low & LOW) | ((low & NT) << NT_SHIFT);
 }
 
 /** Packs bits of a descriptor's high word. */
 export function packHigh(high: number): number {
-  return (high & HIGH_MASK) >>> HIGH_SHIFT;
+  return (high & HIGH) >>> HIGH_SHIFT;
 }
 
 /** What packed attributes put into a descriptor's bits 31:0. */
 export function lowWordOf(packed: number): number {
-  return (packed & LOW_MASK) | ((packed >>> NT_SHIFT) & NT);
+  return (packed & LOW) | ((packed >>> NT_SHIFT) & NT);
 }
 
 /** What packed attributes put into a descriptor's bits 63:32. */
 export function highWordOf(packed: number): number {
-  return (packed << HIGH_SHIFT) & HIGH_MASK;
+  return (packed << HIGH_SHIFT) & HIGH;
 }
 
 /** Packs a 64-bit value. @returns undefined if it has bits that no attribute has */

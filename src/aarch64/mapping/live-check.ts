@@ -7,9 +7,12 @@ import type { LiveRules } from './live-rules.ts';
 import type { MappingContext } from './mapping-context.ts';
 import { MemoryRegion } from './memory-region.ts';
 import type { Update } from './range-modifier.ts';
-import { visitRange } from './range-walker.ts';
-import { isValidLeaf, LAST_LEVEL } from './table-geometry.ts';
+import { CallbackVisitor, type RangeVisitor, walkRange } from './range-walker.ts';
+import { isValidLeaf, LAST_LEVEL, WORDS } from './table-geometry.ts';
 import type { UpdatableCursor } from './updatable-cursor.ts';
+
+/** A copy of the imported constant, which V8 would read anew in every iteration. */
+const STRIDE: number = WORDS;
 
 /** The run of entries that is being looked at, and how the first of them changes. */
 interface RunChange {
@@ -22,13 +25,15 @@ interface RunChange {
  * Finds out whether a change of tables in use needs break-before-make. What it throws is BreakBeforeMakeViolation
  * with the first addresses that need it.
  */
-export class LiveCheck {
+export class LiveCheck implements RangeVisitor {
   readonly #context: MappingContext;
   readonly #rules: LiveRules;
   readonly #kind: AttributeKind;
   readonly #run: RunChange = { first: -1, low: 0, high: 0 };
   #firstPage = 0;
   #end = 0;
+  #cursor: UpdatableCursor | undefined;
+  #update: Update = () => {};
 
   constructor(context: MappingContext, rules: LiveRules, kind: AttributeKind) {
     this.#context = context;
@@ -41,7 +46,7 @@ export class LiveCheck {
     this.#begin(firstPage, end);
     const { geometry } = this.#context;
     const cursor = new DescriptorCursor(this.#kind, this.#context.firstPage, geometry);
-    visitRange(this.#context, firstPage, end, cursor, () => {
+    const check = (): void => {
       const { low, high, level, page, pageCount } = cursor;
       if (!isValidLeaf(low, level)) return;
       const pages = geometry.pagesPerEntry(level);
@@ -59,44 +64,61 @@ export class LiveCheck {
         if (!whole || (level < LAST_LEVEL && !stays)) throw this.#splitting(page, pageCount);
       } else if (!whole) throw this.#splitting(page, pageCount);
       if ((high & this.#hint) !== 0) this.#changeInRun(level, page, low ^ newLow, high ^ newHigh);
-    });
+    };
+    walkRange(this.#context, firstPage, end, new CallbackVisitor(cursor, check));
   }
 
   /** Changing the pages from `page` up to `end` by a callback, which works on copies. */
   modify(page: number, end: number, cursor: UpdatableCursor, update: Update): void {
     this.#begin(page, end);
-    cursor.live = true;
-    cursor.visiting = false;
-    const hint = this.#hint;
-    let calling = false;
-    const check = (): void => {
-      const { lowWord: low, highWord: high } = cursor;
-      cursor.oldLow = low;
-      cursor.oldHigh = high;
-      calling = true;
-      update(cursor);
-      calling = false;
-      const deltaLow = low ^ cursor.lowWord;
-      const deltaHigh = high ^ cursor.highWord;
-      if ((deltaLow | deltaHigh) !== 0) this.#changed(cursor);
-      if ((high & hint) !== 0) this.#changeInRun(cursor.level, cursor.page, deltaLow, deltaHigh);
-    };
+    cursor.begin(true);
+    this.#cursor = cursor;
+    this.#update = update;
     try {
-      visitRange(this.#context, page, end, cursor, check);
+      walkRange(this.#context, page, end, this);
     } catch (cause) {
-      throw calling ? this.#violation(cursor.page, cursor.pageCount, 'the callback fails', cause) : cause;
+      throw cursor.visiting
+        ? this.#violation(cursor.page, cursor.pageCount, 'the callback fails', cause)
+        : cause;
     }
   }
 
-  /** A descriptor that is visited in part can change only if it maps nothing. */
-  #changed({ level, oldLow, page, pageCount }: UpdatableCursor): void {
-    if (
-      level < LAST_LEVEL &&
-      isValidLeaf(oldLow, level) &&
-      pageCount < this.#context.geometry.pagesPerEntry(level)
-    ) {
-      throw this.#splitting(page, pageCount);
+  /** A part of {@link modify}. */
+  visitPages(words: Uint32Array, firstAt: number, endAt: number, page: number): void {
+    const cursor = this.#cursor as UpdatableCursor;
+    const update = this.#update;
+    const hint = this.#hint;
+    cursor.enterPages(words, firstAt, page);
+    cursor.visiting = true;
+    for (let at = firstAt; at < endAt; at += STRIDE) {
+      cursor.at = at;
+      cursor.lowWord = (words[at] as number) | 0;
+      cursor.highWord = (words[at + 1] as number) | 0;
+      update(cursor);
+      if (((words[at + 1] as number) & hint) !== 0) this.#checkRun(cursor);
     }
+    cursor.visiting = false;
+  }
+
+  /** A part of {@link modify}. */
+  visitEntry(words: Uint32Array, at: number, level: number, page: number, end: number): void {
+    const cursor = this.#cursor as UpdatableCursor;
+    cursor.enterEntry(words, at, level, page, end - page);
+    cursor.visiting = true;
+    this.#update(cursor);
+    cursor.visiting = false;
+    // A descriptor that is visited in part can change only if it maps nothing.
+    const isPart = end - page < this.#context.geometry.pagesPerEntry(level);
+    if (cursor.updated && isPart && isValidLeaf(cursor.oldLow, level))
+      throw this.#splitting(page, end - page);
+    if ((cursor.oldHigh & this.#hint) !== 0) this.#checkRun(cursor);
+  }
+
+  #checkRun(cursor: UpdatableCursor): void {
+    const { level, page, oldLow, oldHigh, lowWord, highWord } = cursor;
+    cursor.visiting = false;
+    this.#changeInRun(level, page, oldLow ^ lowWord, oldHigh ^ highWord);
+    cursor.visiting = true;
   }
 
   /** The contiguous bit, where the engine manages it. */

@@ -31,6 +31,16 @@ export class LiveRules {
     this.#notClearedHigh = highWordOf(known & ~liveClearable);
   }
 
+  /** Whether every valid page may have these bits set and those cleared, and nothing else, by a single store. */
+  permitsAlways(setLow: number, setHigh: number, clearLow: number, clearHigh: number): boolean {
+    return (
+      (setLow & this.#notSetLow) === 0 &&
+      (setHigh & this.#notSetHigh) === 0 &&
+      (clearLow & this.#notClearedLow) === 0 &&
+      (clearHigh & this.#notClearedHigh) === 0
+    );
+  }
+
   /** Whether a valid leaf may become another one by a single store. */
   permits(level: number, low: number, high: number, newLow: number, newHigh: number): boolean {
     // Bit 16 is nT in a block and address in a page.

@@ -3,11 +3,13 @@ import { PageTableError } from '../../errors.ts';
 import { breakRun, isUniform, runStart } from './contiguous-hint.ts';
 import type { MappingContext } from './mapping-context.ts';
 import type { RangeMapper } from './range-mapper.ts';
-import { frameOf, isTable, isValidLeaf, LAST_LEVEL, WORDS } from './table-geometry.ts';
+import { frameOf, isTable, isValidLeaf, LAST_LEVEL, TYPE_MASK, WORDS } from './table-geometry.ts';
+import type { StaleTranslations } from './tlb-maintenance.ts';
 import type { UpdatableCursor } from './updatable-cursor.ts';
 
-/** A copy of the imported constant, which V8 would read anew in every iteration. */
+/** Copies of imported constants, which V8 would read anew in every iteration. */
 const STRIDE: number = WORDS;
+const TYPE: number = TYPE_MASK;
 
 /** Changes the descriptor that it is shown. */
 export type Update = (descriptor: UpdatableCursor) => void;
@@ -31,13 +33,13 @@ export class RangeModifier {
    */
   modify(page: number, end: number, update: Update): void {
     const { rootFrame, rootLevel, stale } = this.#context;
-    this.#cursor.live = stale !== undefined;
+    this.#cursor.begin(stale !== undefined);
     this.#guarded(update, () => this.#modifyTable(rootFrame, rootLevel, page, end, true));
   }
 
   /** Changes what one entry that is not linked maps: `words` need not be in a table. */
   modifyWithin(words: Uint32Array, level: number, page: number, end: number, update: Update): void {
-    this.#cursor.live = false;
+    this.#cursor.begin(false);
     const whole = end - page === this.#context.geometry.pagesPerEntry(level);
     this.#guarded(update, () => {
       if (whole) this.#modifyLeaf(words, 0, level, page, false);
@@ -48,7 +50,6 @@ export class RangeModifier {
   #guarded(update: Update, run: () => void): void {
     const cursor = this.#cursor;
     this.#update = update;
-    cursor.visiting = false;
     try {
       run();
     } catch (cause) {
@@ -98,22 +99,25 @@ export class RangeModifier {
     } else {
       if (guarded && context.atomic) context.journal.save(words, at, WORDS);
       this.#modifyLeaf(words, at, level, page, guarded);
-      if (context.hinted && this.#cursor.updated) this.#settleRun(words, at, level, guarded);
+      if (context.hinted) this.#settleRun(words, at, level, guarded);
     }
   }
 
-  /** Calls back for one descriptor above the last level. */
+  /** Calls back for one descriptor above the last level, or for one that is not linked. */
   #modifyLeaf(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): void {
     const cursor = this.#cursor;
-    cursor.level = level;
-    cursor.page = page;
-    cursor.pageCount = this.#context.geometry.pagesPerEntry(level);
-    cursor.oldLow = cursor.lowWord = (words[at] as number) | 0;
-    cursor.oldHigh = cursor.highWord = (words[at + 1] as number) | 0;
+    cursor.enterEntry(words, at, level, page, this.#context.geometry.pagesPerEntry(level));
     cursor.visiting = true;
     this.#update(cursor);
     cursor.visiting = false;
-    if (cursor.updated) this.#store(words, at, guarded);
+    const { lowWord: low, highWord: high, oldLow } = cursor;
+    if (!cursor.updated) return;
+    words[at] = low;
+    words[at + 1] = high;
+    const { stale } = this.#context;
+    if (stale === undefined || !guarded) return;
+    if (isValidLeaf(oldLow, level)) stale.changed(page);
+    else stale.written();
   }
 
   /** Calls back for the page descriptors from word `firstAt` up to word `endAt`. */
@@ -124,24 +128,54 @@ export class RangeModifier {
     firstPage: number,
     guarded: boolean,
   ): void {
+    const { stale } = this.#context;
+    if (guarded && stale !== undefined) {
+      this.#modifyLivePages(words, firstAt, endAt, firstPage, stale);
+      return;
+    }
     const cursor = this.#cursor;
     const update = this.#update;
-    cursor.level = LAST_LEVEL;
-    const pages = this.#context.geometry.granulePages;
-    cursor.pageCount = pages;
+    cursor.enterPages(words, firstAt, firstPage);
     cursor.visiting = true;
-    let page = firstPage;
     for (let at = firstAt; at < endAt; at += STRIDE) {
       const low = (words[at] as number) | 0;
       const high = (words[at + 1] as number) | 0;
-      cursor.page = page;
-      page += pages;
-      cursor.oldLow = low;
-      cursor.oldHigh = high;
+      cursor.at = at;
       cursor.lowWord = low;
       cursor.highWord = high;
       update(cursor);
-      if (cursor.lowWord !== low || cursor.highWord !== high) this.#store(words, at, guarded);
+      words[at] = cursor.lowWord;
+      words[at + 1] = cursor.highWord;
+    }
+    cursor.visiting = false;
+  }
+
+  /** As {@link #modifyPages}, in tables that are in use: notes what a TLB may hold of the old descriptors. */
+  #modifyLivePages(
+    words: Uint32Array,
+    firstAt: number,
+    endAt: number,
+    firstPage: number,
+    stale: StaleTranslations,
+  ): void {
+    const cursor = this.#cursor;
+    const update = this.#update;
+    cursor.enterPages(words, firstAt, firstPage);
+    cursor.visiting = true;
+    for (let at = firstAt; at < endAt; at += STRIDE) {
+      const low = (words[at] as number) | 0;
+      const high = (words[at + 1] as number) | 0;
+      cursor.at = at;
+      cursor.lowWord = low;
+      cursor.highWord = high;
+      update(cursor);
+      const newLow = cursor.lowWord;
+      const newHigh = cursor.highWord;
+      if (newLow === low && newHigh === high) continue;
+      words[at] = newLow;
+      words[at + 1] = newHigh;
+      if ((low & TYPE) !== TYPE) stale.written();
+      else if (!stale.isFull) stale.changed(cursor.page);
     }
     cursor.visiting = false;
   }
@@ -167,17 +201,6 @@ export class RangeModifier {
     for (let entry = start; entry < start + runWords; entry += WORDS) {
       breakRun(this.#context, words, entry, level, guarded);
     }
-  }
-
-  /** Stores the descriptor that the callback has changed, and notes what a TLB may hold of the old one. */
-  #store(words: Uint32Array, at: number, guarded: boolean): void {
-    const cursor = this.#cursor;
-    words[at] = cursor.lowWord;
-    words[at + 1] = cursor.highWord;
-    const { stale } = this.#context;
-    if (stale === undefined || !guarded) return;
-    if (isValidLeaf(cursor.oldLow, cursor.level)) stale.changed(cursor.page);
-    else stale.written();
   }
 }
 

@@ -20,7 +20,7 @@ import { MemoryRegion } from './memory-region.ts';
 import { printTables } from './print-tables.ts';
 import { RangeMapper } from './range-mapper.ts';
 import { RangeModifier, type Update, updateFault } from './range-modifier.ts';
-import { visitRange } from './range-walker.ts';
+import { CallbackVisitor, walkRange } from './range-walker.ts';
 import type { AttributeKindOf, AttributesOf, TranslationRegime, VaRangeOption } from './regime.ts';
 import { MAX_ADDRESS_BITS, TableGeometry, WORDS } from './table-geometry.ts';
 import type { TableOptions } from './table-options.ts';
@@ -184,9 +184,11 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   walkRange(region: MemoryRegion, visit: (descriptor: Descriptor<AttributeKindOf<R>>) => void): void {
     const { page, end } = this.#range.relative(region);
     const kind = this.regime.attributeKind as AttributeKindOf<R>;
-    const cursor = new DescriptorCursor(kind, this.#context.firstPage, this.#context.geometry);
+    const { firstPage, geometry } = this.#context;
+    const cursor = new DescriptorCursor(kind, firstPage, geometry);
+    const call = visit as (descriptor: DescriptorCursor) => void;
     try {
-      visitRange(this.#context, page, end, cursor, visit as (descriptor: DescriptorCursor) => void);
+      walkRange(this.#context, page, end, new CallbackVisitor(cursor, call));
     } catch (cause) {
       throw cursor.visiting ? updateFault(cause, cursor.low, cursor.high) : cause;
     }
@@ -249,9 +251,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     const title = `${name}, ${this.vaRange} range`;
     const cursor = new DescriptorCursor(attributeKind, 0, this.#context.geometry);
     const names = (low: number, high: number, level: number): readonly string[] => {
-      cursor.lowWord = low;
-      cursor.highWord = high;
-      cursor.level = level;
+      cursor.describe(low, high, level);
       return attributeNames(cursor.flags, attributeKind);
     };
     return [...printTables(this.#context, title, names)].join('\n');

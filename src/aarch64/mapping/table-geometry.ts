@@ -6,21 +6,24 @@ import {
   GRANULE_16K,
   GRANULE_64K,
   type Granule,
-  LAST_LEVEL as LAST,
+  LAST_LEVEL,
   levelBits,
 } from '../walk-granule.ts';
 
 /** A translation granule by the size of its pages, which is also the size of its tables. */
 export type GranuleName = '4K' | '16K' | '64K';
 
-/** The level of page descriptors, with every granule. */
-export const LAST_LEVEL: number = LAST;
+export { LAST_LEVEL };
+
 /** 32-bit words in a descriptor. */
 export const WORDS = 2;
 const DESCRIPTOR_SIZE = 8;
 
 /** Bits of a descriptor that say what it is. */
 export const TYPE_MASK = DescriptorLow.Valid | DescriptorLow.TableOrPage;
+/** Copies of imported and exported constants, which V8 would read anew in every call. */
+const LAST: number = LAST_LEVEL;
+const TYPE: number = TYPE_MASK;
 const VALID: number = DescriptorLow.Valid;
 const ADDRESS_HIGH: number = DescriptorHigh.Address;
 
@@ -172,12 +175,12 @@ export class TableGeometry {
 
 /** Whether an entry leads to a table. */
 export function isTable(low: number, level: number): boolean {
-  return level < LAST && (low & TYPE_MASK) === TYPE_MASK;
+  return level < LAST && (low & TYPE) === TYPE;
 }
 
 /** Whether an entry that leads to no table maps something: at the last level 0b01 is reserved and maps nothing. */
 export function isValidLeaf(low: number, level: number): boolean {
-  return level === LAST ? (low & TYPE_MASK) === TYPE_MASK : (low & VALID) !== 0;
+  return level === LAST ? (low & TYPE) === TYPE : (low & VALID) !== 0;
 }
 
 /** The frame in a descriptor's address field, bits 47:12; bits below a larger granule's pages are 0. */

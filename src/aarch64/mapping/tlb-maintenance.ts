@@ -70,6 +70,11 @@ export class StaleTranslations {
     this.#written = true;
   }
 
+  /** Whether all is invalidated at once, so that no more addresses need be told. */
+  get isFull(): boolean {
+    return this.#count > MOST_ADDRESSES;
+  }
+
   /** A valid descriptor that translates `page`, relative to the table's first page, was changed. */
   changed(page: number): void {
     if (this.#count++ < MOST_ADDRESSES) this.#pages.push(page);

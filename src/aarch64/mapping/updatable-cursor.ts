@@ -27,6 +27,7 @@ const LAST: number = LAST_LEVEL;
 const FLAGS: number = LOW_MASK;
 const VALID: number = DescriptorLow.Valid;
 const TABLE_OR_PAGE: number = DescriptorLow.TableOrPage;
+const TYPE: number = TYPE_MASK;
 
 /** What changes of descriptors are checked against. */
 export interface UpdateRules<K extends AttributeKind> {
@@ -41,16 +42,14 @@ export interface UpdateRules<K extends AttributeKind> {
   readonly managesContiguous: boolean;
 }
 
-/** The one descriptor object of a modification. */
+/**
+ * The one descriptor object of a modification. The table keeps what the descriptor was until the callback has returned;
+ * the walk stores what it is then.
+ */
 export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   extends DescriptorCursor<K>
   implements UpdatableDescriptor<K>
 {
-  /** The descriptor before the callback. The walk stores what it is afterwards. */
-  oldLow = 0;
-  oldHigh = 0;
-  /** Whether changes that need break-before-make are refused. */
-  live = false;
   readonly #rules: UpdateRules<K>;
   readonly #firstBlockLevel: number;
   /** Bits that a change leaves: address and named attributes. */
@@ -58,13 +57,17 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   readonly #keptHigh: number;
   /** Bits that flags may not touch. */
   readonly #foreign: number;
-  /** The arguments of the last change, mostly those of the next, as masks. */
+  /** Whether changes that need break-before-make are refused. */
+  #live = false;
+  /** The arguments of the last change, mostly those of the next, and what they do to a page: masks to AND and to OR. */
   #set = -1;
   #clear = -1;
-  #setLow = 0;
-  #setHigh = 0;
-  #clearLow = 0;
-  #clearHigh = 0;
+  #andLow = 0;
+  #orLow = 0;
+  #andHigh = 0;
+  #orHigh = 0;
+  /** Whether {@link #modifyAnew} has to look at each descriptor with these arguments. */
+  #needsCare = true;
 
   constructor(rules: UpdateRules<K>, firstPage: number) {
     super(rules.kind, firstPage, rules.geometry);
@@ -76,21 +79,35 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
     this.#keptHigh = highWordOf(kept) | ~HIGH_MASK;
   }
 
+  /** Begins a modification. @param live whether changes that need break-before-make are refused */
+  begin(live: boolean): void {
+    this.visiting = false;
+    this.#live = live;
+    this.#set = -1;
+  }
+
+  /** The descriptor before the callback. */
+  get oldLow(): number {
+    return (this.words[this.at] as number) | 0;
+  }
+
+  get oldHigh(): number {
+    return (this.words[this.at + 1] as number) | 0;
+  }
+
   get updated(): boolean {
     return this.lowWord !== this.oldLow || this.highWord !== this.oldHigh;
   }
 
   modifyFlags(set: AttributeBits<K>, clear: AttributeBits<K>): void {
     if (set !== this.#set || clear !== this.#clear) this.#prepare(set, clear);
-    const { lowWord: low, highWord: high } = this;
-    // A page has no nT: bit 16 is address.
-    const mask = this.level < LAST ? -1 : FLAGS;
-    const newLow = (low | (this.#setLow & mask)) & ~(this.#clearLow & mask) & this.#keptLow;
-    const newHigh = (high | this.#setHigh) & ~this.#clearHigh & this.#keptHigh;
-    if (((low ^ newLow) & TABLE_OR_PAGE) !== 0) {
-      throw this.#fault('would become or cease to be a table');
+    const low = (this.lowWord & this.#andLow) | this.#orLow;
+    if (this.#needsCare || this.level !== LAST || (low & TYPE) === VALID) {
+      this.#modifyAnew(set, clear);
+      return;
     }
-    this.#write(newLow, newHigh);
+    this.lowWord = low;
+    this.highWord = (this.highWord & this.#andHigh) | this.#orHigh;
   }
 
   set(address: Address, flags: AttributeBits<K>): void {
@@ -113,13 +130,36 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
     this.#write(low | addressLow(frame), highWordOf(attributes) | kept | addressHigh(frame));
   }
 
+  /** {@link modifyFlags} with every check, for descriptors of every level. */
+  #modifyAnew(set: number, clear: number): void {
+    const { lowWord: low, highWord: high } = this;
+    // A page has no nT: bit 16 is address.
+    const mask = this.level < LAST ? -1 : FLAGS;
+    const setLow = lowWordOf(set & ~this.#foreign) & mask;
+    const clearLow = lowWordOf(clear & ~this.#foreign) & mask;
+    const newLow = (low | setLow) & ~clearLow & this.#keptLow;
+    const newHigh = (high & this.#andHigh) | this.#orHigh;
+    if (((low ^ newLow) & TABLE_OR_PAGE) !== 0) {
+      throw this.#fault('would become or cease to be a table');
+    }
+    this.#write(newLow, newHigh);
+  }
+
+  /** Checks the arguments, and finds out what they do to a page and whether that can fail. */
   #prepare(set: AttributeBits<K>, clear: AttributeBits<K>): void {
     checkAttributes(set, this.#rules.kind, this.#rules.retain);
     checkAttributes(clear, this.#rules.kind, this.#rules.retain);
-    this.#setLow = lowWordOf(set & ~this.#foreign);
-    this.#setHigh = highWordOf(set & ~this.#foreign);
-    this.#clearLow = lowWordOf(clear & ~this.#foreign);
-    this.#clearHigh = highWordOf(clear & ~this.#foreign);
+    const setLow = lowWordOf(set & ~this.#foreign) & FLAGS;
+    const setHigh = highWordOf(set & ~this.#foreign);
+    const clearLow = lowWordOf(clear & ~this.#foreign) & FLAGS;
+    const clearHigh = highWordOf(clear & ~this.#foreign);
+    this.#andLow = this.#keptLow & ~clearLow;
+    this.#orLow = setLow & this.#andLow;
+    this.#andHigh = this.#keptHigh & ~clearHigh;
+    this.#orHigh = setHigh & this.#andHigh;
+    const { live } = this.#rules;
+    const mayNeedBreak = this.#live && !live.permitsAlways(setLow, setHigh, clearLow, clearHigh);
+    this.#needsCare = ((setLow | clearLow) & TYPE) !== 0 || mayNeedBreak;
     this.#set = set;
     this.#clear = clear;
   }
@@ -132,7 +172,7 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
       }
       if (!isValidLeaf(newLow, level)) throw this.#fault('would become 0b01 at level 3, which is reserved');
       if (
-        this.live &&
+        this.#live &&
         isValidLeaf(low, level) &&
         !this.#rules.live.permits(level, low, high, newLow, newHigh)
       ) {
