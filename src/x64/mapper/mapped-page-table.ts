@@ -14,6 +14,9 @@ import type { PhysFrame } from './phys-frame.ts';
 import { TableTree } from './table-tree.ts';
 import { type TranslateResult, translate, translateAddress } from './translate.ts';
 
+/** A name of this module, which V8 resolves once; what is imported is loaded and checked in each call. */
+const translateIn = translate;
+
 /** How a mapper reaches the tables, for the subclasses. */
 export interface TableAccess {
   /** Frames between a table's physical frame and the place in `memory` where the mapper finds it. */
@@ -36,6 +39,7 @@ export class MappedPageTable {
   /** Pages of 1 GiB. */
   readonly size1GiB: Mapper<Size1GiB>;
   readonly #context: MapperContext;
+  readonly #tree: TableTree;
   readonly #skipRootEntry: number | undefined;
 
   /**
@@ -51,6 +55,7 @@ export class MappedPageTable {
   ) {
     const tree = new TableTree(memory, root, options.levels ?? 4, access.frameOffset ?? 0);
     tree.locate(root);
+    this.#tree = tree;
     this.#context = {
       tree,
       parents: new ParentTables(tree, access.parentFlags ?? 0),
@@ -80,7 +85,7 @@ export class MappedPageTable {
    * @throws PageTableError VirtAddrNotValid; ParentEntryHugePage for the reserved bit PS in a top-level entry
    */
   translate(address: Address): TranslateResult {
-    return translate(this.#context.tree, address);
+    return translateIn(this.#tree, address);
   }
 
   /** The physical address behind a virtual one, or undefined. @throws PageTableError as {@link translate} */

@@ -1,8 +1,9 @@
 import { addressOfPage, frameOfEntry, hex } from '../../addresses.ts';
 import { PageTableError, type PageTableErrorCode } from '../../errors.ts';
-import { NO_ENTRY, type PageWalk } from '../../memory/page-walk.ts';
+import { NO_ENTRY } from '../../memory/page-walk.ts';
 import { EntryHigh, EntryLow } from '../entry-bits.ts';
 import type { FrameAllocator } from './frame-allocator.ts';
+import type { LeafTables } from './leaf-tables.ts';
 import type { MapperContext } from './mapper-context.ts';
 import { MapperFlush, MapperFlushAll } from './mapper-flush.ts';
 import type { Page } from './page.ts';
@@ -22,11 +23,14 @@ const { Present, Writable, UserAccessible, HugePage } = PageTableFlags;
 /** Flags of a leaf that its parents need as well. */
 const PARENT_FLAGS = Present | Writable | UserAccessible;
 
-/** {@link EntryLow.Address} and {@link EntryHigh.Address} as 32-bit integers of this module, which compile to constants. */
+/** Names of this module, which V8 resolves once; what is imported is loaded and checked in each call. */
+const NOTHING = NO_ENTRY;
+const Flush = MapperFlush;
+const frameOf = frameOfEntry;
+const lowWord = lowWordOfFlags;
+const highWord = highWordOfFlags;
 const ADDRESS_LOW = EntryLow.Address | 0;
 const ADDRESS_HIGH = EntryHigh.Address | 0;
-/** Bits 51:45 of the numbers of pages in the upper half. */
-const SIGN_EXTENSION = 2 ** 52 - 2 ** 45;
 
 /** What `unmap` gives back. */
 export interface Unmapped<S extends PageSize> {
@@ -43,11 +47,10 @@ export class Mapper<S extends PageSize> {
   readonly #leafFlag: PageTableFlagBits = 0;
   readonly #frames: number = 0;
   readonly #level: number = 0;
-  readonly #walk: PageWalk;
+  readonly #leaves: LeafTables;
   readonly #frameEnd: number = 0;
-  /** First page behind the lower half, and first of the upper half without its sign extension. */
+  /** First page behind the lower half. */
   readonly #lowerHalfEnd: number = 0;
-  readonly #upperHalfStart: number = 0;
 
   constructor(context: MapperContext, size: S) {
     this.#context = context;
@@ -55,10 +58,9 @@ export class Mapper<S extends PageSize> {
     this.#leafFlag = size.level === 1 ? 0 : HugePage;
     this.#frames = size.frames;
     this.#level = size.level;
-    this.#walk = context.tree.walk;
+    this.#leaves = context.tree.leaves;
     this.#frameEnd = context.frameEnd;
     this.#lowerHalfEnd = 2 ** (9 * context.tree.levels - 1);
-    this.#upperHalfStart = 2 ** 45 - this.#lowerHalfEnd;
   }
 
   /**
@@ -76,7 +78,7 @@ export class Mapper<S extends PageSize> {
     if (!this.#mapQuickly(page, frame, flags)) {
       this.#mapSlowly(page, frame, flags, flags & PARENT_FLAGS, allocator);
     }
-    return new MapperFlush(page, 'mapTo', ledger);
+    return new Flush(page, 'mapTo', ledger);
   }
 
   /** As {@link mapTo}, with the flags that parents get: set in new ones, added to existing ones. */
@@ -88,14 +90,14 @@ export class Mapper<S extends PageSize> {
     allocator: FrameAllocator,
   ): MapperFlush<S> {
     this.#mapSlowly(page, frame, flags, parentFlags, allocator);
-    return new MapperFlush(page, 'mapToWithTableFlags', this.#context.ledger);
+    return new Flush(page, 'mapToWithTableFlags', this.#context.ledger);
   }
 
   /** Maps the page at a frame's own address to it. @throws PageTableError as {@link mapTo} */
   identityMap(frame: PhysFrame<S>, flags: PageTableFlagBits, allocator: FrameAllocator): MapperFlush<S> {
     const page = frame as number as Page<S>;
     this.#mapSlowly(page, frame, flags, flags & PARENT_FLAGS, allocator);
-    return new MapperFlush(page, 'identityMap', this.#context.ledger);
+    return new Flush(page, 'identityMap', this.#context.ledger);
   }
 
   /**
@@ -106,18 +108,17 @@ export class Mapper<S extends PageSize> {
   unmap(page: Page<S>): Unmapped<S> {
     const { ledger } = this.#context;
     const at = this.#quickEntry(page);
-    if (at >= 0) {
-      const words = this.#walk.words;
-      const low = words[at] as number;
-      const high = words[at + 1] as number;
-      if ((low & (Present | HugePage)) === Present) {
-        words[at] = 0;
-        words[at + 1] = 0;
-        const frame = frameOfEntry(low, high) as PhysFrame<S>;
-        return { frame, flush: new MapperFlush(page, 'unmap', ledger) };
-      }
+    const words = this.#leaves.words;
+    let frame: number;
+    if (at >= 0 && ((words[at] as number) & (Present | HugePage)) === Present) {
+      frame = frameOf(words[at] as number, words[at | 1] as number);
+      words[at] = 0;
+      words[at | 1] = 0;
+    } else {
+      frame = this.#unmapSlowly(page);
     }
-    return { frame: this.#unmapSlowly(page), flush: new MapperFlush(page, 'unmap', ledger) };
+    // One place where the result is made, so that the compiler can do without it.
+    return { frame: frame as PhysFrame<S>, flush: new Flush(page, 'unmap', ledger) };
   }
 
   #unmapSlowly(page: Page<S>): PhysFrame<S> {
@@ -140,14 +141,14 @@ export class Mapper<S extends PageSize> {
   updateFlags(page: Page<S>, flags: PageTableFlagBits): MapperFlush<S> {
     const { ledger } = this.#context;
     const at = this.#quickEntry(page);
-    const words = this.#walk.words;
-    if (at >= 0 && ((words[at] as number) | (words[at + 1] as number)) !== 0) {
-      words[at] = ((words[at] as number) & ADDRESS_LOW) | lowWordOfFlags(flags);
-      words[at + 1] = ((words[at + 1] as number) & ADDRESS_HIGH) | highWordOfFlags(flags);
+    const words = this.#leaves.words;
+    if (at >= 0 && ((words[at] as number) | (words[at | 1] as number)) !== 0) {
+      words[at] = ((words[at] as number) & ADDRESS_LOW) | lowWord(flags);
+      words[at | 1] = ((words[at | 1] as number) & ADDRESS_HIGH) | highWord(flags);
     } else {
       this.#updateSlowly(page, flags);
     }
-    return new MapperFlush(page, 'updateFlags', ledger);
+    return new Flush(page, 'updateFlags', ledger);
   }
 
   #updateSlowly(page: Page<S>, flags: PageTableFlagBits): void {
@@ -185,21 +186,9 @@ export class Mapper<S extends PageSize> {
     return this.#frameOf(low, words[index + 1] as number);
   }
 
-  /**
-   * Leads {@link PageWalk} to the entry of a page.
-   * @returns its index in the walk's words; NO_ENTRY (negative) for a page of another size than 4 KiB, one that is none, and
-   *   where no table is
-   */
+  /** {@link LeafTables.entryOfPage}; NO_ENTRY also for pages of another size than 4 KiB. */
   #quickEntry(page: number): number {
-    const upper = (page * 2 ** -18) & 0x7ff_ffff;
-    const lower = page & 0x3_ffff;
-    const translated = upper * 2 ** 18 + lower;
-    if (translated === page) {
-      if (page >= this.#lowerHalfEnd) return NO_ENTRY;
-    } else if (translated + SIGN_EXTENSION !== page || translated < this.#upperHalfStart) {
-      return NO_ENTRY;
-    }
-    return this.#level === 1 ? this.#walk.find(upper, lower) : NO_ENTRY;
+    return this.#level === 1 ? this.#leaves.entryOfPage(page) : NOTHING;
   }
 
   /**
@@ -213,12 +202,12 @@ export class Mapper<S extends PageSize> {
     if ((flags & (Present | HugePage)) !== Present) return false;
     const at = this.#quickEntry(page);
     if (at < 0) return false;
-    const walk = this.#walk;
-    const words = walk.words;
-    if ((flags & PARENT_FLAGS & ~walk.commonLow) !== 0) return false;
-    if (((words[at] as number) | (words[at + 1] as number)) !== 0) return false;
-    words[at] = (frameLow << 12) | lowWordOfFlags(flags);
-    words[at + 1] = frameHigh | highWordOfFlags(flags);
+    const leaves = this.#leaves;
+    const words = leaves.words;
+    if ((flags & PARENT_FLAGS & ~leaves.commonLow) !== 0) return false;
+    if (((words[at] as number) | (words[at | 1] as number)) !== 0) return false;
+    words[at] = (frameLow << 12) | lowWord(flags);
+    words[at | 1] = frameHigh | highWord(flags);
     return true;
   }
 

@@ -3,6 +3,7 @@ import { PageWalk } from '../../memory/page-walk.ts';
 import type { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { TableMemory } from '../../memory/table-memory.ts';
 import { EntryHigh, EntryLow } from '../entry-bits.ts';
+import { LeafTables } from './leaf-tables.ts';
 
 /** What {@link TableTree.find} came to. */
 export const Find = {
@@ -27,13 +28,11 @@ const PAGES_PER_PML4E = 2 ** 27;
 export class TableTree {
   readonly rootFrame: number;
   readonly levels: 4 | 5;
-  /** First address behind the lower half, as far as numbers are exact. */
-  readonly lowerHalfEnd: number;
   /** Where the mapper finds a table: this many frames behind its physical frame. */
   readonly frameOffset: number;
   readonly #tables: TableMemory;
-  /** Walks to the entries of 4 KiB pages. */
-  readonly walk: PageWalk;
+  /** Finds the entries of 4 KiB pages. */
+  readonly leaves: LeafTables;
   /** Word index of the entry that the last {@link find} or {@link entryAt} ended on, in {@link words}. */
   index = 0;
   /** Level of that entry. */
@@ -43,19 +42,17 @@ export class TableTree {
     this.#tables = new TableMemory(memory);
     this.rootFrame = rootFrame;
     this.levels = levels;
-    this.lowerHalfEnd = levels === 4 ? 2 ** 47 : 2 ** 53;
     this.frameOffset = frameOffset;
-    this.walk = new PageWalk({
-      tables: this.#tables,
-      rootFrame,
-      levels,
-      frameOffset,
+    const place = { tables: this.#tables, rootFrame, levels, frameOffset };
+    const walk = new PageWalk({
+      ...place,
       upperMask: TABLE_MASK,
       upperValue: EntryLow.Present,
       tableMask: TABLE_MASK,
       tableValue: EntryLow.Present,
       addressHigh: EntryHigh.Address,
     });
+    this.leaves = new LeafTables({ ...place, walk });
   }
 
   /** Words in which {@link index} counts. */

@@ -1,6 +1,5 @@
 import { type Address, addressOfPage, FRAME_SIZE, frameOfEntry, hex, toBigInt } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
-import { lowerBits, upperBits } from '../../memory/page-walk.ts';
 import { EntryLow } from '../entry-bits.ts';
 import { Page } from './page.ts';
 import { type PageSize, pageSizeOfLevel, Size4KiB } from './page-size.ts';
@@ -28,6 +27,12 @@ export type TranslateResult =
   | { readonly kind: 'not-mapped' };
 
 const { Writable, UserAccessible, NoExecute } = PageTableFlags;
+/** Names of this module, which V8 resolves once; what is imported is loaded and checked in each call. */
+const { Present } = PageTableFlags;
+const SMALL_PAGE = Size4KiB;
+const OFFSET_MASK = FRAME_SIZE - 1;
+const frameOf = frameOfEntry;
+const flagsOf = flagsOfWords;
 const NARROWING = Writable | UserAccessible;
 
 /**
@@ -36,27 +41,22 @@ const NARROWING = Writable | UserAccessible;
  */
 export function translate(tree: TableTree, address: Address): TranslateResult {
   if (typeof address === 'number') {
-    const upper = upperBits(address);
-    const lower = lowerBits(address);
-    const offset = address & (FRAME_SIZE - 1);
-    if (upper * 2 ** 30 + lower * FRAME_SIZE + offset === address && address < tree.lowerHalfEnd) {
-      const { walk } = tree;
-      const at = walk.find(upper, lower);
-      if (at >= 0) {
-        const low = walk.words[at] as number;
-        const high = walk.words[at + 1] as number;
-        if ((low & EntryLow.Present) !== 0) {
-          const flags = flagsOfWords(low, high);
-          return {
-            kind: 'mapped',
-            size: Size4KiB,
-            frame: frameOfEntry(low, high) as PhysFrame<PageSize>,
-            offset,
-            flags,
-            effectiveFlags:
-              (flags & (walk.commonLow | ~NARROWING)) | (flagsOfWords(0, walk.anyHigh) & NoExecute),
-          };
-        }
+    const { leaves } = tree;
+    const at = leaves.entryOfAddress(address);
+    if (at >= 0) {
+      const low = leaves.words[at] as number;
+      const high = leaves.words[at | 1] as number;
+      if ((low & Present) !== 0) {
+        const flags = flagsOf(low, high);
+        return {
+          kind: 'mapped',
+          size: SMALL_PAGE,
+          frame: frameOf(low, high) as PhysFrame<PageSize>,
+          offset: address & OFFSET_MASK,
+          flags,
+          effectiveFlags:
+            (flags & (leaves.commonLow | ~NARROWING)) | (flagsOf(0, leaves.anyHigh) & NoExecute),
+        };
       }
     }
   }
