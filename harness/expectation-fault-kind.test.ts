@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
-import { x64Fault } from '../src/outcome-list.ts';
-import { FAULT_KIND } from './expectation-fault-kind.ts';
+import { describe, expect, test } from 'vitest';
+import { HPFAR_NONE, OutcomeList, x64Fault } from '../src/outcome-list.ts';
+import type { AArch64Registers } from '../src/registers.ts';
+import { FAULT_KIND, faultKindOf } from './expectation-fault-kind.ts';
 
 test.each([
   ['#PF with P=0', x64Fault(14, 0b0_0110), 'unmapped'],
@@ -32,4 +33,38 @@ test.each([
 
 test('an AArch64 exception that is no abort is no fault of translation, whatever its low bits', () => {
   expect(FAULT_KIND.aarch64((0x22 << 26) | 0b000111)).toBe('other');
+});
+
+describe('where stage 2 is alone', () => {
+  const stageTwo: AArch64Registers = {
+    architecture: 'aarch64',
+    exceptionLevel: 1,
+    ttbr0: 0n,
+    ttbr1: 0n,
+    tcr: 0n,
+    mair: 0n,
+    sctlr: 0n,
+    hcrEl2: 1n,
+  };
+  const kindOf = (status: number, registers: AArch64Registers, hpfar = HPFAR_NONE) => {
+    const outcomes = new OutcomeList(1);
+    outcomes.fault[0] = (DATA_ABORT_SAME_LEVEL | status) >>> 0;
+    outcomes.ensureHpfar()[0] = hpfar;
+    return faultKindOf(registers)(outcomes, 0);
+  };
+
+  test('an address that stage 1 refuses on the way, for its size, cannot be mapped', () => {
+    expect(kindOf(0b000000, stageTwo)).toBe('unmapped');
+    expect(kindOf(0b000000, { ...stageTwo, sctlr: 1n, hcrEl2: 1n << 12n })).toBe('unmapped');
+  });
+
+  test('an address size fault of stage 2 itself, or at another level, is malformed', () => {
+    expect(kindOf(0b000000, stageTwo, 0x1000n)).toBe('malformed');
+    expect(kindOf(0b000001, stageTwo)).toBe('malformed');
+  });
+
+  test('with stage 1 on, an address size fault at level 0 is malformed', () => {
+    expect(kindOf(0b000000, { ...stageTwo, sctlr: 1n })).toBe('malformed');
+    expect(kindOf(0b000000, { ...stageTwo, sctlr: 1n, hcrEl2: 0n })).toBe('malformed');
+  });
 });

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { Access, Privilege } from '../src/access-list.ts';
 import { memoryAttributeByName } from '../src/memory-attributes.ts';
 import type { AArch64Registers, X64Registers } from '../src/registers.ts';
-import { Expected, expectationOf, permissionControls } from './expectation.ts';
-import { acceptedMemoryTypes } from './expectation-memory-type.ts';
+import { Expected, expectationOf, type PageStatement, permissionControls } from './expectation.ts';
+import { acceptedMemoryTypes, memoryTypesOf } from './expectation-memory-type.ts';
+import type { AArch64MemoryTypeName } from './inputs/layout/aarch64-region.ts';
 
 const x64: X64Registers = {
   architecture: 'x64',
@@ -24,13 +25,27 @@ const el1: AArch64Registers = {
   hcrEl2: 0n,
 };
 
+const NOTHING_SAID = {
+  user: undefined,
+  share: undefined,
+  memoryType: undefined,
+  pageSize: undefined,
+  global: undefined,
+};
+
 function bits(names: readonly string[]): number {
   return names.reduce((all, name) => all | (memoryAttributeByName(name) ?? Number.NaN), 0);
 }
 
 /** "rwx r-x": what the supervisor and the user may do; "unmapped" if nothing may be there. */
 function promise(attributes: number | undefined, registers: X64Registers | AArch64Registers): string {
-  const statement = attributes === undefined ? undefined : { attributes };
+  return promiseOfStatement(attributes === undefined ? undefined : { attributes }, registers);
+}
+
+function promiseOfStatement(
+  statement: PageStatement | undefined,
+  registers: X64Registers | AArch64Registers,
+): string {
   const { byAccess } = expectationOf(statement, permissionControls(registers));
   if (byAccess.every((expected) => expected === Expected.Unmapped)) return 'unmapped';
   const may = (access: Access, privilege: Privilege, letter: string) =>
@@ -84,6 +99,55 @@ describe('an AArch64 EL1 region promises', () => {
     [['writeback', 'read-protect'], 'unmapped'],
   ])('%j: %s', (names, rights) => {
     expect(promise(bits(names), el1)).toBe(rights);
+  });
+});
+
+describe('what is said of EL0', () => {
+  const promiseOf = (names: readonly string[], letters: string) => {
+    const user = {
+      read: letters.includes('r'),
+      write: letters.includes('w'),
+      execute: letters.includes('x'),
+    };
+    return promiseOfStatement({ attributes: bits(names), aarch64: { ...NOTHING_SAID, user } }, el1);
+  };
+
+  test.each([
+    [['read-only', 'execute-protect'], 'rx', 'r-- r-x'],
+    [['read-only'], 'r', 'r-x r--'],
+    [['execute-protect'], 'rw', 'rw- rw-'],
+    [['execute-protect'], 'x', 'rw- --x'],
+    [[], '', 'rwx ---'],
+    [['read-protect'], 'r', 'unmapped'],
+  ])('%j and user %s: %s', (names, letters, rights) => {
+    expect(promiseOf(names, letters)).toBe(rights);
+  });
+});
+
+describe('stage 2 promises EL0 what it promises EL1', () => {
+  test.each([
+    [['writeback'], 'rwx rwx'],
+    [['writeback', 'read-only'], 'r-x r-x'],
+    [['writeback', 'execute-protect'], 'rw- rw-'],
+  ])('%j: %s', (names, rights) => {
+    for (const hcrEl2 of [1n, 1n << 12n]) expect(promise(bits(names), { ...el1, hcrEl2 })).toBe(rights);
+  });
+});
+
+describe('a memory type that is named', () => {
+  const typesOf = (memoryType: AArch64MemoryTypeName) =>
+    memoryTypesOf({ attributes: 0, aarch64: { ...NOTHING_SAID, memoryType } }, 'aarch64');
+
+  test.each([
+    ['device-nGnRnE', 0x00],
+    ['device-nGnRE', 0x04],
+    ['device-nGRE', 0x08],
+    ['device-GRE', 0x0c],
+    ['normal-non-cacheable', 0x44],
+    ['normal-write-through', 0xbb],
+    ['normal-write-back', 0xff],
+  ] as const)('%s is fulfilled by the MAIR byte %i alone', (name, byte) => {
+    expect([...typesOf(name).entries()].filter(([, fulfils]) => fulfils !== 0)).toEqual([[byte, 1]]);
   });
 });
 

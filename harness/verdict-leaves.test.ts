@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MemoryAttributes } from '../src/memory-attributes.ts';
 import { createWalker } from '../src/walker.ts';
 import type { DeclaredRegion } from './expectation-declaration.ts';
@@ -59,4 +59,63 @@ test('a page larger than declared is named', () => {
   expect(findings(undefined, details({ pageSize: '4K' }))[0]).toMatch(
     /^0x200000 .*maps 2048 KiB, more than .* 4K/,
   );
+});
+
+const AARCH64_LAYOUT = readLayout(
+  'test.yaml',
+  `architecture: aarch64
+regime: el1
+regions:
+  - { name: small, base: 1M, size: 8K, global: false, share: outer }
+  - { name: large, base: 2M, size: 4M, pageSize: 2M, share: inner }
+`,
+);
+
+/** What is found when the tables of {@link AARCH64_LAYOUT} are held against other details of its regions. */
+function aarch64Findings(
+  ...details: readonly (Partial<NonNullable<DeclaredRegion['aarch64']>> | undefined)[]
+): (string | undefined)[] {
+  const { memory, registers } = buildLayout(AARCH64_LAYOUT);
+  const log = new MismatchLog(10);
+  const nothing = {
+    user: undefined,
+    share: undefined,
+    memoryType: undefined,
+    pageSize: undefined,
+    global: undefined,
+  };
+  const regions = AARCH64_LAYOUT.regions.map(({ aarch64: _, ...region }, at) => ({
+    ...region,
+    ...(details[at] !== undefined && { aarch64: { ...nothing, ...details[at] } }),
+  }));
+  judgeLeaves(regions, createWalker(memory, registers).leaves(), memory, log);
+  return log.mismatches.map(({ address, remark }) => `${address} ${remark}`);
+}
+
+describe('AArch64 leaves', () => {
+  test('that are as declared are not reported', () => {
+    expect(aarch64Findings({ global: false, share: 'outer' }, { pageSize: '2M', share: 'inner' })).toEqual(
+      [],
+    );
+    expect(aarch64Findings({}, {})).toEqual([]);
+  });
+
+  test('of another shareability are named with SH', () => {
+    expect(aarch64Findings({ share: 'inner' }, undefined)).toEqual([
+      expect.stringMatching(/^0x100000 .*has SH 2 \(outer\), and share inner is declared/),
+      expect.stringMatching(/^0x101000 /),
+    ]);
+    expect(aarch64Findings(undefined, { share: 'none' })[0]).toMatch(/has SH 3 \(inner\)/);
+  });
+
+  test('with nG are not global, those without are', () => {
+    expect(aarch64Findings({ global: true }, undefined)[0]).toMatch(/is not global, though declared so/);
+    expect(aarch64Findings(undefined, { global: false })[0]).toMatch(/is global, and declared not to be/);
+  });
+
+  test('larger than declared are named', () => {
+    expect(aarch64Findings(undefined, { pageSize: '4K' })[0]).toMatch(
+      /^0x200000 .*maps 2048 KiB, more than .* 4K/,
+    );
+  });
 });
