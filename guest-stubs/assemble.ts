@@ -20,7 +20,14 @@ import {
   Result,
   VECTOR_NONE,
 } from './protocol.ts';
-import { EXTRA_LOAD_FAULTED, X64Command, X64Operation, X64ProbeFlag, X64Register } from './x64/control.ts';
+import {
+  EXTRA_LOAD_FAULTED,
+  X64Command,
+  X64Operation,
+  X64ProbeFlag,
+  X64Queue,
+  X64Register,
+} from './x64/control.ts';
 
 /** An assembled stub. */
 export interface AssembledStub {
@@ -72,6 +79,7 @@ export const STUB_SOURCES: Readonly<Partial<Record<Architecture, StubSource>>> =
       ...prefixed('X64_COMMAND', X64Command),
       ...prefixed('X64_OPERATION', X64Operation),
       ...prefixed('X64_FLAG', X64ProbeFlag),
+      ...prefixed('X64_QUEUE', X64Queue),
       EXTRA_LOAD_FAULTED,
     },
   },

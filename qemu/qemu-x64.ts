@@ -18,8 +18,9 @@ import { Known } from '../src/outcome-list.ts';
 import type { X64Registers } from '../src/registers.ts';
 import { qemuVersion } from './qemu-version.ts';
 import { X64Batch } from './x64-batch.ts';
+import { BATCH_LIMIT } from './x64-batch-queue.ts';
 import { X64Frames } from './x64-frames.ts';
-import { BATCH_LIMIT, X64Guest } from './x64-guest.ts';
+import { QUEUE_LIMIT, X64Guest } from './x64-guest.ts';
 import { planInstallation, type X64Installation } from './x64-installation.ts';
 import { parseLeafListing } from './x64-leaf-listing.ts';
 import { X64LiveGuest } from './x64-live-guest.ts';
@@ -86,7 +87,7 @@ interface Loaded {
 /** Batches to work with, kept because they are large. */
 interface Batches {
   readonly protectionKeys: boolean;
-  readonly pair: readonly X64Batch[];
+  readonly all: readonly X64Batch[];
 }
 
 class QemuX64 implements Machine {
@@ -140,10 +141,10 @@ class QemuX64 implements Machine {
 
   #batchesFor(protectionKeys: boolean): readonly X64Batch[] {
     if (this.#batches?.protectionKeys !== protectionKeys) {
-      const pair = [0, 1].map(() => new X64Batch(BATCH_LIMIT, protectionKeys));
-      this.#batches = { protectionKeys, pair };
+      const all = Array.from({ length: QUEUE_LIMIT }, () => new X64Batch(BATCH_LIMIT, protectionKeys));
+      this.#batches = { protectionKeys, all };
     }
-    return this.#batches.pair;
+    return this.#batches.all;
   }
 
   async probe(probes: ProbeList): Promise<Observations> {

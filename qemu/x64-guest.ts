@@ -2,11 +2,8 @@ import {
   CONTROL_OFFSET,
   Control,
   ExitMode,
-  MAX_BATCH,
-  PROBE_WINDOW_OFFSET,
   PROTOCOL_MAGIC,
   RESULT_RECORD_BYTES,
-  RESULT_WINDOW_OFFSET,
   Result,
   STUB_REGION_BYTES,
   VECTOR_UNWRITTEN,
@@ -23,19 +20,20 @@ import { AccessLog } from './access-log.ts';
 import { GuestClock } from './guest-clock.ts';
 import { GuestRam, sizeOfMemory } from './guest-ram.ts';
 import { QemuProcess } from './qemu-process.ts';
+import { BATCH_LIMIT, type CompletedBatch, X64BatchQueue } from './x64-batch-queue.ts';
 import type { X64Installation } from './x64-installation.ts';
 
 /** From where the processor starts to the loader device's address: CS base is 0xffff0000 after reset. */
 const RESET_CS_OFFSET = 0x1_0000;
-
-/** Probes in a batch at most: half of the windows, so that the host can work on the other half meanwhile. */
-export const BATCH_LIMIT = MAX_BATCH / 2;
 
 /** Result records that nobody has written. */
 const UNWRITTEN_RESULTS = unwrittenResults();
 
 /** Of a guest that has used more storage than this none is made for another image: it would keep the storage. */
 const REUSE_LIMIT = 64 << 20;
+
+/** Batches that are worth queueing: one that the guest makes, and one that it goes on with. */
+export const QUEUE_LIMIT = 2;
 
 /** Where the stub's identity map ends, and so what it can wipe. */
 const IDENTITY_LIMIT = 2 ** 32;
@@ -48,7 +46,7 @@ export class X64Guest {
   readonly #machine: string;
   readonly #timeLimit: number;
   readonly #process: QemuProcess;
-  readonly #buffers = [0, 1].map(() => new Uint8Array(BATCH_LIMIT * RESULT_RECORD_BYTES));
+  readonly #results = new Uint8Array(BATCH_LIMIT * RESULT_RECORD_BYTES);
   /** Top-level entries that the processor used through a placement that has been left: their A bits. */
   readonly #accessed = new Uint8Array(512);
   /** Frames of images that probes have executed: QEMU remembers the code of what was there. */
@@ -56,11 +54,9 @@ export class X64Guest {
   #installation: X64Installation;
   #retired = false;
   #active: Placement;
-  #doorbell = 0;
-  /** Which half of the probe and result windows is in use. */
-  #half = 0;
-  /** Probes of the batch that was started last. */
-  #count = 0;
+  #queue: X64BatchQueue;
+  /** MARKER_MASK as the stub has it. */
+  #markerMask = NO_MARKERS;
 
   /** Starts QEMU with the stub at placement 0; {@link ready} waits for it. @throws MachineError 'failed' */
   constructor(machine: string, image: GuestImage, installation: X64Installation, timeLimit: number) {
@@ -74,6 +70,7 @@ export class X64Guest {
       sizeOfMemory(image.memory) + 2 * STUB_REGION_BYTES,
     );
     this.log = new AccessLog(machine);
+    this.#queue = new X64BatchQueue(this.ram, this.#active.region);
     try {
       this.ram.writeMemory(image.memory);
       this.#writeStub(this.#active);
@@ -111,8 +108,8 @@ export class X64Guest {
 
   /** Waits until the stub is up. @throws MachineError 'failed' */
   async ready(): Promise<void> {
-    await this.#awaitStub('the guest was up');
-    this.clock.start(this.#control64(Control.T1));
+    const { t1 } = await this.#awaitStub('the guest was up');
+    this.clock.start(t1);
   }
 
   /**
@@ -170,43 +167,47 @@ export class X64Guest {
   /** Has the stub go on in another placement. @param entry an address there that the bridge tables in force map */
   async #goTo(placement: Placement, entry: bigint): Promise<void> {
     const left = this.#active;
+    const queue = this.#queue;
     this.#writeStub(placement);
     this.ram.writeU64(left.region + registerOffset(X64Register.Entry), entry);
-    this.ram.writeU32(left.region + CONTROL_OFFSET + Control.Command, X64Command.Switch);
-    this.ram.writeU32(left.region + CONTROL_OFFSET + Control.Doorbell, this.#doorbell + 1);
-    this.#doorbell = 0;
+    queue.post(queue.next(0), X64Command.Switch);
     await this.#awaitStub('the stub had moved');
   }
 
-  /**
-   * Starts up to {@link BATCH_LIMIT} probes and returns while the guest makes them; {@link finish} waits for it.
-   * @param records the probe records
-   * @param groupSize probes between two markers, a power of two; 0 for no markers
-   */
-  start(records: Uint8Array, groupSize: number): void {
-    this.#half = 1 - this.#half;
-    const count = records.length / ACCESS_RECORD_BYTES;
-    const { region } = this.active;
-    this.ram.write(region + this.#probes, records);
-    this.ram.write(region + this.#results, UNWRITTEN_RESULTS.subarray(0, count * RESULT_RECORD_BYTES));
-    this.#setControl64(Control.Probes, BigInt(this.#probes));
-    this.#setControl64(Control.Results, BigInt(this.#results));
-    const mask = groupSize === 0 ? NO_MARKERS : BigInt(groupSize * ACCESS_RECORD_BYTES - 1);
-    this.ram.writeU64(region + registerOffset(X64Register.MarkerMask), mask);
-    this.#ring(count, this.installation.live ? X64Command.ProbeKeepTlb : X64Command.Probe);
+  /** Batches that have been started and not finished. The guest takes {@link QUEUE_LIMIT}. */
+  get queued(): number {
+    return this.#queue.length;
   }
 
   /**
-   * Waits until the probes are made.
-   * @returns the words of their result records; valid until the call after next
+   * Starts up to {@link BATCH_LIMIT} probes, when the guest has made those that were started before, and returns;
+   * {@link finish} waits for it.
+   * @param records the probe records
+   * @param groupSize probes between two markers, a power of two; 0 for no markers; the same for all that are queued
+   */
+  start(records: Uint8Array, groupSize: number): void {
+    const batch = this.#queue.next(records.length / ACCESS_RECORD_BYTES);
+    this.ram.write(batch.probes, records);
+    this.ram.write(batch.results, UNWRITTEN_RESULTS.subarray(0, batch.count * RESULT_RECORD_BYTES));
+    const mask = groupSize === 0 ? NO_MARKERS : BigInt(groupSize * ACCESS_RECORD_BYTES - 1);
+    if (mask !== this.#markerMask) {
+      this.ram.writeU64(this.active.region + registerOffset(X64Register.MarkerMask), mask);
+      this.#markerMask = mask;
+    }
+    this.#queue.post(batch, this.installation.live ? X64Command.ProbeKeepTlb : X64Command.Probe);
+    this.#process.resume();
+  }
+
+  /**
+   * Waits until the probes of the first batch that is queued are made.
+   * @returns the words of their result records; valid until the next call
    * @throws MachineError 'failed' if the guest ends, hangs or leaves a record out
    */
   async finish(): Promise<Uint32Array> {
-    await this.#awaitBatch();
-    this.clock.add(this.#control64(Control.T0), this.#control64(Control.T1));
-    const bytes = this.#buffers[this.#half] as Uint8Array;
-    const results = bytes.subarray(0, this.#count * RESULT_RECORD_BYTES);
-    this.ram.read(this.active.region + this.#results, results);
+    const batch = await this.#awaitBatch();
+    this.clock.add(batch.t0, batch.t1);
+    const results = this.#results.subarray(0, batch.count * RESULT_RECORD_BYTES);
+    this.ram.read(batch.results, results);
     return new Uint32Array(results.buffer, 0, results.length / 4);
   }
 
@@ -259,60 +260,44 @@ export class X64Guest {
   }
 
   /** Has the guest carry out what stands in the probe window. */
-  async #operate(records: Uint8Array, command: number): Promise<void> {
-    this.ram.write(this.active.region + this.#probes, records);
-    this.#setControl64(Control.Probes, BigInt(this.#probes));
-    this.#ring(records.length / ACCESS_RECORD_BYTES, command);
-    await this.#awaitBatch();
+  async #operate(records: Uint8Array, command: number): Promise<CompletedBatch> {
+    const batch = this.#queue.next(records.length / ACCESS_RECORD_BYTES);
+    this.ram.write(batch.probes, records);
+    this.#queue.post(batch, command);
+    return await this.#awaitBatch();
   }
 
-  /** Offsets of the half of the windows that is in use. */
-  get #probes(): number {
-    return PROBE_WINDOW_OFFSET + this.#half * BATCH_LIMIT * ACCESS_RECORD_BYTES;
-  }
-
-  get #results(): number {
-    return RESULT_WINDOW_OFFSET + this.#half * BATCH_LIMIT * RESULT_RECORD_BYTES;
-  }
-
-  #ring(count: number, command: number): void {
-    this.#count = count;
-    const control = this.active.region + CONTROL_OFFSET;
-    this.ram.writeU32(control + Control.Count, count);
-    this.ram.writeU32(control + Control.Command, command);
-    this.#doorbell++;
-    this.ram.writeU32(control + Control.Doorbell, this.#doorbell);
-    this.#process.resume();
-  }
-
-  async #awaitBatch(): Promise<void> {
-    const control = this.active.region + CONTROL_OFFSET;
+  async #awaitBatch(): Promise<CompletedBatch> {
+    const queue = this.#queue;
     await this.#process.waitUntil(
-      () => this.ram.readU32(control + Control.Ack) === this.#doorbell,
+      () => queue.isComplete(),
       this.#timeLimit,
-      `the guest had made ${this.#count} probes`,
+      `the guest had made ${queue.first?.count} probes`,
     );
-    const done = this.ram.readU32(control + Control.Done);
-    if (done !== this.#count) {
-      throw new MachineError(this.#machine, 'failed', `the guest made ${done} of ${this.#count} probes`);
+    const batch = queue.take();
+    if (batch.done !== batch.count) {
+      throw new MachineError(
+        this.#machine,
+        'failed',
+        `the guest made ${batch.done} of ${batch.count} probes`,
+      );
     }
+    return batch;
   }
 
-  /**
-   * Waits until the stub is up and has made an empty batch. It looks at COUNT once before anybody has rung: probes
-   * that it found there would be made twice.
-   */
-  async #awaitStub(what: string): Promise<void> {
+  /** Waits until the stub is up and has made an empty batch: so it runs under the tables under test. */
+  async #awaitStub(what: string): Promise<CompletedBatch> {
     const magic = this.active.region + CONTROL_OFFSET + Control.Magic;
     await this.#process.waitUntil(() => this.ram.readU32(magic) === PROTOCOL_MAGIC, this.#timeLimit, what);
-    this.#ring(0, X64Command.Probe);
-    await this.#awaitBatch();
+    return await this.#operate(new Uint8Array(0), X64Command.Probe);
   }
 
   /** Puts a fresh stub into the region of a placement and makes it the active one. */
   #writeStub(placement: Placement): void {
     const { installation } = this;
     this.#active = placement;
+    this.#queue = new X64BatchQueue(this.ram, placement.region);
+    this.#markerMask = NO_MARKERS;
     const bytes = stubBytes(placement, installation, ExitMode.Doorbell, installation.markerFrame);
     this.ram.write(placement.region, bytes);
   }
@@ -323,14 +308,6 @@ export class X64Guest {
     for (let slot = 0; slot < 512; slot++) {
       if (slot !== this.active.slot) (this.#accessed[slot] as number) |= (entries[8 * slot] as number) & 0x20;
     }
-  }
-
-  #control64(offset: number): bigint {
-    return this.ram.readU64(this.active.region + CONTROL_OFFSET + offset);
-  }
-
-  #setControl64(offset: number, value: bigint): void {
-    this.ram.writeU64(this.active.region + CONTROL_OFFSET + offset, value);
   }
 }
 

@@ -33,7 +33,8 @@ function batchOf(accesses: readonly Access[], isLogged = false): X64Batch {
 function landings(batch: X64Batch, text: string, groupSize = GROUP_SIZE): number[] {
   written += writeSync(log.descriptor, text, written);
   const frames = new Float64Array(batch.length);
-  readLandings('test', log, log.end, batch, groupSize, MARKER_FRAME, frames);
+  readLandings('test', log, batch, groupSize, MARKER_FRAME, frames);
+  log.checkEnd();
   return [...frames];
 }
 
@@ -74,6 +75,17 @@ describe('what QEMU logs between two markers', () => {
     const frames = landings(batchOf(accesses), marker(0) + marker(1) + line('read', 0x9000, 4));
     expect([frames[0], frames[GROUP_SIZE]]).toEqual([NOT_LOGGED, 9]);
   });
+});
+
+test('what is logged from the first marker of the next batch on is left for that batch', () => {
+  const frames = new Float64Array(1);
+  const text = marker(0) + line('read', 0x9000, 4) + marker(0) + line('read', 0x8000, 4);
+  written += writeSync(log.descriptor, text, written);
+  for (const frame of [9, 8]) {
+    readLandings('test', log, batchOf([Read]), GROUP_SIZE, MARKER_FRAME, frames);
+    expect([...frames]).toEqual([frame]);
+  }
+  log.checkEnd();
 });
 
 describe('a log that does not fit the probes is an error, never an answer:', () => {

@@ -20,46 +20,51 @@ export const NOT_LOGGED = -1;
  * probes every probe has its own slot, and translation keeps an address's place in the page: so the slot in
  * the physical address names the probe; a write that has no load of its own shares the slot of the read before it.
  * A group of one needs no slot.
- * @param end where in the log the batch ends
+ * The log is read up to the first marker that is not the batch's, or to its end.
  * @param landings the frame number per record, or {@link NOT_LOGGED}
  * @throws MachineError 'failed' if lines and probes do not belong together
  */
 export function readLandings(
   machine: string,
   log: AccessLog,
-  end: number,
   batch: X64Batch,
   groupSize: number,
   markerFrame: number,
   landings: Float64Array,
 ): void {
   landings.fill(NOT_LOGGED, 0, batch.length);
+  const groups = Math.ceil(batch.length / groupSize);
   let group = -1;
   const desynchronised = (what: string) =>
     new MachineError(machine, 'failed', `QEMU's log and the probes do not belong together: ${what}`);
 
-  log.drain(end, (write, size, address) => {
+  while (log.next()) {
+    const { isWrite, size, address } = log;
     const frame = Math.floor(address / FRAME_SIZE);
-    const offset = address % FRAME_SIZE;
-    if (write && size === MARKER_BYTES && frame === markerFrame) {
-      group++;
+    const offset = address - frame * FRAME_SIZE;
+    if (isWrite && size === MARKER_BYTES && frame === markerFrame) {
+      if (++group === groups) {
+        log.putBack();
+        return;
+      }
       if (offset !== (group * groupSize * MARKER_BYTES) % FRAME_SIZE) {
         throw desynchronised(`marker ${group} at offset ${hex(offset)}`);
       }
-      return;
+      continue;
     }
-    if (!write && size === WALK_BYTES) return;
+    if (!isWrite && size === WALK_BYTES) continue;
     const slot = Math.floor(offset / SLOT_BYTES);
     let position = group * groupSize + (groupSize === 1 ? 0 : slot);
-    if (write && groupSize > 1 && position + 1 < batch.length && batch.storesAsRead(position + 1)) position++;
+    if (isWrite && groupSize > 1 && position + 1 < batch.length && batch.storesAsRead(position + 1))
+      position++;
     if (group < 0 || position >= batch.length || batch.slot(position) !== slot) {
       throw desynchronised(
-        `${write ? 'write' : 'read'} of ${size} bytes at ${hex(address)} in group ${group}`,
+        `${isWrite ? 'write' : 'read'} of ${size} bytes at ${hex(address)} in group ${group}`,
       );
     }
-    if (!belongs(batch.access(position), write, size, offset % SLOT_BYTES)) {
+    if (!belongs(batch.access(position), isWrite, size, offset % SLOT_BYTES)) {
       throw desynchronised(
-        `${write ? 'write' : 'read'} of ${size} bytes at ${hex(address)} for probe ${position}`,
+        `${isWrite ? 'write' : 'read'} of ${size} bytes at ${hex(address)} for probe ${position}`,
       );
     }
     const before = landings[position] as number;
@@ -67,8 +72,7 @@ export function readLandings(
       throw desynchronised(`probe ${position} at ${hex(before * FRAME_SIZE)} and at ${hex(address)}`);
     }
     landings[position] = frame;
-  });
-  const groups = Math.ceil(batch.length / groupSize);
+  }
   if (group !== groups - 1) throw desynchronised(`${group + 1} of ${groups} markers`);
 }
 

@@ -3,8 +3,9 @@ import { type LiveGuest, type TlbOperation, x64Operations } from '../harness/liv
 import { machineErrorOf } from '../harness/machine.ts';
 import type { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { ACCESS_RECORD_BYTES } from '../src/access-list.ts';
+import { BATCH_LIMIT } from './x64-batch-queue.ts';
 import type { X64Frames } from './x64-frames.ts';
-import { BATCH_LIMIT, type X64Guest } from './x64-guest.ts';
+import type { X64Guest } from './x64-guest.ts';
 
 /** The host's side of a guest whose tables change. */
 export class X64LiveGuest implements LiveGuest {

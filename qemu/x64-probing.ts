@@ -5,8 +5,9 @@ import { ACCESS_RECORD_WORDS, Access, type AccessList } from '../src/access-list
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { Known, OutcomeList } from '../src/outcome-list.ts';
 import { GROUP_SIZE, type X64Batch } from './x64-batch.ts';
+import { BATCH_LIMIT } from './x64-batch-queue.ts';
 import { sameEntry, type X64Frames } from './x64-frames.ts';
-import { BATCH_LIMIT, type X64Guest } from './x64-guest.ts';
+import { QUEUE_LIMIT, type X64Guest } from './x64-guest.ts';
 import { NOT_LOGGED, readLandings } from './x64-landings.ts';
 import { decodeResults, setCompleted } from './x64-outcomes.ts';
 
@@ -37,7 +38,7 @@ export class X64Probing {
   /** Completed accesses that landed neither where they were expected nor anywhere that has a name. */
   #lost: number[] = [];
 
-  /** @param batches two of {@link BATCH_LIMIT} accesses, to work with */
+  /** @param batches {@link QUEUE_LIMIT} of {@link BATCH_LIMIT} accesses, to work with */
   constructor(
     machine: string,
     guest: X64Guest,
@@ -100,24 +101,29 @@ export class X64Probing {
     return passes;
   }
 
-  /** Makes all accesses of a pass. While the guest makes a batch, the host fills the next and reads the last. */
+  /** Makes all accesses of a pass. While the guest makes a batch, the host reads the last and fills the next but one. */
   async #runPass(passes: Uint8Array, pass: number, inImage: boolean, groupSize: number): Promise<void> {
-    let running: X64Batch | undefined;
-    for (let next = passes.indexOf(pass), turn = 0; next !== -1; turn++) {
-      const batch = this.#batches[turn % 2] as X64Batch;
-      next = this.#fill(batch, passes, pass, next, inImage, groupSize);
-      const last = running === undefined ? undefined : await this.#finish(running, groupSize);
-      if (this.#guest.log.isLong) {
-        last?.();
-        this.#guest.log.empty();
-        this.#start(batch, groupSize);
-      } else {
-        this.#start(batch, groupSize);
-        last?.();
+    const guest = this.#guest;
+    const free = [...this.#batches];
+    const queued: X64Batch[] = [];
+    const finish = async () => {
+      const batch = queued.shift() as X64Batch;
+      this.#read(batch, await guest.finish(), groupSize);
+      free.push(batch);
+    };
+    for (let next = passes.indexOf(pass); next !== -1; ) {
+      if (queued.length === QUEUE_LIMIT) await finish();
+      if (guest.log.isLong) {
+        while (queued.length > 0) await finish();
+        guest.log.empty();
       }
-      running = batch;
+      const batch = free.shift() as X64Batch;
+      next = this.#fill(batch, passes, pass, next, inImage, groupSize);
+      this.#start(batch, groupSize);
+      queued.push(batch);
     }
-    if (running !== undefined) (await this.#finish(running, groupSize))();
+    while (queued.length > 0) await finish();
+    guest.log.checkEnd();
   }
 
   /** @returns the first index of the pass that did not fit, −1 if all did */
@@ -160,18 +166,11 @@ export class X64Probing {
     this.#guest.start(batch.bytes, this.#guest.installation.markerFrame === undefined ? 0 : groupSize);
   }
 
-  /** Waits for a batch. @returns what turns its results into outcomes, to be called before the next but one starts */
-  async #finish(batch: X64Batch, groupSize: number): Promise<() => void> {
-    const results = await this.#guest.finish();
-    const { end } = this.#guest.log;
-    return () => this.#read(batch, results, end, groupSize);
-  }
-
-  #read(batch: X64Batch, results: Uint32Array, logEnd: number, groupSize: number): void {
+  #read(batch: X64Batch, results: Uint32Array, groupSize: number): void {
     const { levels, markerFrame } = this.#guest.installation;
     const landings = this.#landings;
     if (markerFrame === undefined) landings.fill(NOT_LOGGED);
-    else readLandings(this.#machine, this.#guest.log, logEnd, batch, groupSize, markerFrame, landings);
+    else readLandings(this.#machine, this.#guest.log, batch, groupSize, markerFrame, landings);
     decodeResults(
       this.#machine,
       batch,

@@ -21,6 +21,13 @@ export const X64Register = {
   MarkerMask: 9,
 } as const;
 
+/**
+ * The queue of batches (EXIT 2), in the control block: batch number n has its COUNT, DONE, COMMAND, PROBES, RESULTS, T0
+ * and T1 in block n modulo the number of blocks, at the offsets that they have in the control block. DOORBELL is
+ * the number of the last batch in the queue, ACK of the last one that is complete.
+ */
+export const X64Queue = { Offset: 0x400, Blocks: 8, BlockBytes: 0x80 } as const;
+
 /** COMMAND of a batch. */
 export const X64Command = {
   Probe: 0,

@@ -17,12 +17,24 @@
 
 # ---- a batch ---------------------------------------------------------------------------------------------------
 
+        # Its parameters are in the control block or, where a doorbell says what is to be done, in the next block of
+        # the queue.
         .globl  batch
 batch:
         lea     rsp, [rip + stack]
-        mov     eax, [rip + control + CONTROL_DOORBELL]
+        lea     rbx, [rip + control]
+        cmp     dword ptr [rbx + CONTROL_EXIT], EXIT_DOORBELL
+        jne     2f
+        mov     eax, [rip + batch_number]
+1:      cmp     eax, [rbx + CONTROL_DOORBELL]
+        je      1b
+        inc     eax
         mov     [rip + batch_number], eax
-        mov     ecx, [rip + control + CONTROL_COMMAND]
+        and     eax, X64_QUEUE_BLOCKS - 1
+        imul    eax, eax, X64_QUEUE_BLOCK_BYTES
+        lea     rbx, [rbx + rax + X64_QUEUE_OFFSET]
+2:      mov     [rip + current_batch], rbx
+        mov     ecx, [rbx + CONTROL_COMMAND]
         cmp     ecx, X64_COMMAND_SWITCH
         je      switch
         cmp     ecx, X64_COMMAND_INVALIDATE
@@ -36,15 +48,15 @@ batch:
 1:      rdtsc
         shl     rdx, 32
         or      rax, rdx
-        mov     [rip + control + CONTROL_T0], rax
+        mov     [rbx + CONTROL_T0], rax
 
         # r12 the probe record, r13 the result record, r14 end of the probe records, r15 the marker mask.
         lea     rax, [rip + region]
-        mov     r12, [rip + control + CONTROL_PROBES]
+        mov     r12, [rbx + CONTROL_PROBES]
         add     r12, rax
-        mov     r13, [rip + control + CONTROL_RESULTS]
+        mov     r13, [rbx + CONTROL_RESULTS]
         add     r13, rax
-        mov     r14d, [rip + control + CONTROL_COUNT]
+        mov     r14d, [rbx + CONTROL_COUNT]
         shl     r14, 4
         add     r14, r12
         mov     r15, [rip + control + REGISTER_MARKER_MASK]
@@ -232,12 +244,13 @@ execute:
 # ---- the end of a batch ------------------------------------------------------------------------------------------
 
 batch_done:
+        mov     rbx, [rip + current_batch]
         rdtsc
         shl     rdx, 32
         or      rax, rdx
-        mov     [rip + control + CONTROL_T1], rax
-        mov     eax, [rip + control + CONTROL_COUNT]
-        mov     [rip + control + CONTROL_DONE], eax
+        mov     [rbx + CONTROL_T1], rax
+        mov     eax, [rbx + CONTROL_COUNT]
+        mov     [rbx + CONTROL_DONE], eax
         mov     eax, [rip + batch_number]
         mov     [rip + control + CONTROL_ACK], eax
         mov     ecx, [rip + control + CONTROL_EXIT]
@@ -245,8 +258,6 @@ batch_done:
         je      batch_end
         cmp     ecx, EXIT_LEAVE_EMULATOR
         je      leave
-1:      cmp     eax, [rip + control + CONTROL_DOORBELL]
-        je      1b
         jmp     batch
 
         .globl  batch_end
@@ -265,8 +276,8 @@ wipe:
         mov     rax, [rip + control + REGISTER_BRIDGE]
         mov     cr3, rax
         lea     r12, [rip + region]
-        add     r12, [rip + control + CONTROL_PROBES]
-        mov     r14d, [rip + control + CONTROL_COUNT]
+        add     r12, [rbx + CONTROL_PROBES]
+        mov     r14d, [rbx + CONTROL_COUNT]
         shl     r14, 4
         add     r14, r12
         xor     eax, eax
@@ -282,8 +293,8 @@ wipe:
         # TLB operations from the probe window, in order: the address, and in byte 8 what to do.
 invalidate:
         lea     r12, [rip + region]
-        add     r12, [rip + control + CONTROL_PROBES]
-        mov     r14d, [rip + control + CONTROL_COUNT]
+        add     r12, [rbx + CONTROL_PROBES]
+        mov     r14d, [rbx + CONTROL_COUNT]
         shl     r14, 4
         add     r14, r12
 next_operation:
