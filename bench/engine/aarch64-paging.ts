@@ -15,7 +15,8 @@ const FIRST_PAGE = S / PAGE;
 const PAGES = 2 ** 20;
 const CALLS = 1_000_000;
 
-const { Valid, Accessed, AttributeIndex1, InnerShareable, Uxn, ReadOnly, SoftwareFlag0 } = El1Attributes;
+const { Empty, Valid, Accessed, AttributeIndex1, InnerShareable, Uxn, ReadOnly, SoftwareFlag0 } =
+  El1Attributes;
 const NORMAL = El1Attributes.union(Valid, Accessed, AttributeIndex1, InnerShareable, Uxn);
 const MARKED = El1Attributes.union(ReadOnly, SoftwareFlag0);
 const PAGES_ONLY = Constraints.NoBlockMappings | Constraints.NoContiguousHint;
@@ -92,10 +93,7 @@ function workloadsOf(suffix: string, atomic: boolean): Workload[] {
     workload('idmap/modify', PAGES, (form) => {
       const { map, check } = mapped();
       return {
-        run: () =>
-          void map.modifyRange(allOf(form), (descriptor) =>
-            descriptor.modifyFlags(MARKED, El1Attributes.Empty),
-          ),
+        run: () => void map.modifyRange(allOf(form), (descriptor) => descriptor.modifyFlags(MARKED, Empty)),
         check: () => check(expectMarked()),
       };
     }),
@@ -123,7 +121,7 @@ function workloadsOf(suffix: string, atomic: boolean): Workload[] {
       return {
         run() {
           operations = map.modifyRange(allOf(form), (descriptor) =>
-            descriptor.modifyFlags(ReadOnly, El1Attributes.Empty),
+            descriptor.modifyFlags(ReadOnly, Empty),
           ).length;
         },
         check() {

@@ -37,6 +37,13 @@ export class FrameSource {
    *   is no multiple of the table's size, TableOutsideMemory if it lies outside the memory
    */
   take(isRoot: boolean): number {
+    const frame = this.takeUncleared(isRoot);
+    this.#zero(frame);
+    return frame;
+  }
+
+  /** As {@link take}, with any content: for tables of which every entry is written before anything can fail. */
+  takeUncleared(isRoot: boolean): number {
     const address = (this.#spare.length > 0 ? this.#spare.pop() : undefined) ?? this.#ask(isRoot);
     this.#taken[this.#count++] = address;
     const frame = frameOf(address);
@@ -46,7 +53,7 @@ export class FrameSource {
         `the allocator gave ${hex(address)}, which is no multiple of ${this.#size}`,
       );
     }
-    this.#zero(frame);
+    this.#place(frame);
     return frame;
   }
 
@@ -92,9 +99,14 @@ export class FrameSource {
     return true;
   }
 
+  /** Where the table is in the words of {@link TableMemory}. @throws PageTableError TableOutsideMemory */
+  #place(frame: number): number {
+    const frames = this.#frames;
+    return frames === 1 ? this.#tables.locate(frame) : this.#tables.locateRun(frame, frames);
+  }
+
   #zero(frame: number): void {
-    const start =
-      this.#frames === 1 ? this.#tables.locate(frame) : this.#tables.locateRun(frame, this.#frames);
+    const start = this.#place(frame);
     this.#tables.words.fill(0, start, start + this.#frames * WORDS_PER_FRAME);
   }
 }

@@ -27,6 +27,26 @@ describe('UndoJournal', () => {
     expect([...words]).toEqual([7, 7]);
   });
 
+  test('two journals at work at once do not share what they saved, before and after a commit', () => {
+    const long = () => Uint32Array.from({ length: 1 << 17 }, (_, index) => index);
+    const [first, second] = [long(), long()];
+    const journals = [new UndoJournal(), new UndoJournal()] as const;
+    for (let round = 0; round < 3; round++) {
+      for (let at = 0; at < first.length; at += 1024) {
+        journals[0].save(first, at, 1024);
+        journals[1].save(second, at, 1024);
+        first.fill(7, at, at + 1024);
+        second.fill(8, at, at + 1024);
+      }
+      journals[0].rollback();
+      expect(first).toEqual(long());
+      if (round === 1) journals[1].commit();
+      else journals[1].rollback();
+      expect(second).toEqual(round === 1 ? new Uint32Array(1 << 17).fill(8) : long());
+      second.set(long());
+    }
+  });
+
   test('restores any sequence of overwritten runs, long ones too', () => {
     const run = fc.record({ start: fc.nat(900), length: fc.integer({ min: 1, max: 124 }), value: fc.nat() });
     fc.assert(

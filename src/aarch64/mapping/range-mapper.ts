@@ -20,6 +20,7 @@ import type { StaleTranslations } from './tlb-maintenance.ts';
 /** Copies of imported constants: V8 reads an imported binding anew in every iteration of a loop. */
 const STRIDE: number = WORDS;
 const FRAME_WORDS: number = WORDS_PER_FRAME;
+const PAGE_BYTES: number = FRAME_SIZE;
 const TYPE: number = TYPE_MASK;
 const ADDRESS_HIGH: number = DescriptorHigh.Address;
 
@@ -116,11 +117,19 @@ export class RangeMapper {
   /**
    * Replaces an entry that leads to no table by a table. What a block maps its parts map in the same way; an
    * invalid entry's attributes go into all entries of the new table.
+   * @param whole whether the caller will write every entry of the table
    * @returns the table's frame
    */
-  split(words: Uint32Array, at: number, level: number, page: number, guarded: boolean): number {
+  split(
+    words: Uint32Array,
+    at: number,
+    level: number,
+    page: number,
+    guarded: boolean,
+    whole = false,
+  ): number {
     const { frames, geometry, hinted, journal, stale, atomic } = this.#context;
-    const child = frames.take(false);
+    const child = whole && level === LAST_LEVEL - 1 ? frames.takeUncleared(false) : frames.take(false);
     if (hinted) breakRun(this.#context, words, at, level, guarded);
     const low = words[at] as number;
     const high = words[at + 1] as number;
@@ -205,7 +214,7 @@ export class RangeMapper {
     // A live block that is unmapped may become a table of invalid entries only when it is invalid itself.
     const live = guarded && this.#context.stale !== undefined;
     if (live && !table && isValidLeaf(low, level)) this.#writeLeaf(words, at, level, page, frame, guarded);
-    const child = table ? frameOf(low, high) : this.split(words, at, level, page, guarded);
+    const child = table ? frameOf(low, high) : this.split(words, at, level, page, guarded, whole);
     this.#mapTable(child, level + 1, page, stop, frame, guarded && table);
   }
 
@@ -354,7 +363,7 @@ function fillPages(
   template: LeafTemplate,
   extraHigh: number,
 ): void {
-  const step = template.valid ? pages * FRAME_SIZE : 0;
+  const step = template.valid ? (pages * PAGE_BYTES) | 0 : 0;
   // In 32-bit integers throughout: an unsigned word would make this loop one of doubles.
   let low = template.lowFor(LAST_LEVEL, frame) | 0;
   let high = template.highFor(frame) | extraHigh;
