@@ -134,7 +134,7 @@ class Campaign implements CampaignResult {
     before: ReadonlyMap<WarmMachine, Answers>,
   ): void {
     const meaning = this.#subject.manual.meaningOf(bit, descriptor);
-    const flip: Flip = { meaning, descriptor, affected: this.#affectedBy(descriptor, bit, meaning) };
+    const flip: Flip = { meaning, descriptor, ...this.#affectedBy(descriptor, bit, meaning) };
     const what = describeFlip(flip, bit);
     count(this.flips, meaning);
     if (flip.affected.length > 0) count(this.changing, meaning);
@@ -152,16 +152,22 @@ class Campaign implements CampaignResult {
     }
   }
 
-  /** The regions for which a flip changes what some access does or is told. */
-  #affectedBy(descriptor: Descriptor, bit: number, meaning: Meaning): LayoutRegion[] {
+  /** What a flip changes, and for which regions. */
+  #affectedBy(descriptor: Descriptor, bit: number, meaning: Meaning): Affected {
     const { seen } = this.#subject.manual;
-    const regions = new Set<LayoutRegion>();
+    const affected = new Set<LayoutRegion>();
+    const shown = new Set<LayoutRegion>();
+    const open = new Set<LayoutRegion>();
     for (const way of this.#ways) {
       const after = flipped(way, descriptor, bit);
       if (after === undefined) continue;
-      if (ALWAYS_CHANGING.includes(meaning) || seen(way) !== seen(after)) regions.add(way.region);
+      const [was, is] = [seen(way), seen(after)];
+      const always = ALWAYS_CHANGING.includes(meaning);
+      if (always || was.declared !== is.declared) affected.add(way.region);
+      if (always || was.shown !== is.shown) shown.add(way.region);
+      if (is.shown === undefined) open.add(way.region);
     }
-    return [...regions];
+    return { affected: [...affected], shown, open };
   }
 
   #judgeReport(what: string, { meaning, descriptor, affected }: Flip, { mismatches }: Report): void {
@@ -205,7 +211,7 @@ class Campaign implements CampaignResult {
    */
   #judgeAnswers(
     what: string,
-    { meaning, affected }: Flip,
+    { meaning, affected, shown, open }: Flip,
     machine: WarmMachine,
     before: Answers,
     erratum: string | undefined,
@@ -215,7 +221,7 @@ class Campaign implements CampaignResult {
       !SHOWN_BY_NO_ACCESS.includes(meaning) && (column === undefined || (machine.observes & column) !== 0);
     const wrong = this.#subject.layout.regions.flatMap((region) => {
       const hasChanged = changedIn(region, before, machine.answers);
-      if (hasChanged === (isObservable && affected.includes(region))) return [];
+      if (open.has(region) || hasChanged === (isObservable && shown.has(region))) return [];
       return `${what}: ${machine.name} answers ${hasChanged ? 'differently' : 'as before'} in region ${region.name}`;
     });
     if (wrong.length > 0 && erratum !== undefined) {
@@ -229,11 +235,19 @@ class Campaign implements CampaignResult {
   }
 }
 
-interface Flip {
+/** The regions for which a flip … */
+interface Affected {
+  /** … changes what some access is given. */
+  readonly affected: readonly LayoutRegion[];
+  /** … changes what a machine shows that can show it. */
+  readonly shown: ReadonlySet<LayoutRegion>;
+  /** … has an effect that the architecture leaves open. */
+  readonly open: ReadonlySet<LayoutRegion>;
+}
+
+interface Flip extends Affected {
   readonly meaning: Meaning;
   readonly descriptor: Descriptor;
-  /** The regions for which it changes something. */
-  readonly affected: readonly LayoutRegion[];
 }
 
 /** What is not compared by what is seen. */

@@ -13,8 +13,8 @@ export interface Regime {
   readonly mair: bigint;
   /** log2 of the page size of each stage. */
   readonly pageShift: Readonly<Record<1 | 2, number>>;
-  /** What stage 1 says where it is off: HCR_EL2.DC, or Device-nGnRnE for data. */
-  readonly withoutStageOne?: MemoryType;
+  /** The memory type where stage 1 is off: write-back with HCR_EL2.DC, else Device-nGnRnE for data. */
+  readonly typeWhereOff: MemoryType;
 }
 
 /**
@@ -34,21 +34,21 @@ export function aarch64Manual(regime: Regime): Manual {
       return formats[stage][isLeaf ? 'leaf' : 'table'](bit, descriptor);
     },
     seen({ one, two, walks }) {
-      const first = one.length === 0 ? undefined : seenOfStageOne(one, regime);
+      const first = one.length === 0 ? whereOff(regime) : seenOfStageOne(one, regime);
       const second = two.length === 0 ? undefined : seenOfStageTwo(two);
-      const rights = [...'rwx'].flatMap((right) =>
-        (regime.userExists ? ['s', 'u'] : ['s'])
-          .filter((privilege) =>
-            [first, second].every((stage) => stage === undefined || stage.rights.has(`${right}${privilege}`)),
-          )
-          .map((privilege) => `${right}${privilege}`),
-      );
-      const type =
-        second === undefined
-          ? first?.type
-          : combined(first?.type ?? regime.withoutStageOne ?? second.type, second.type);
+      const { attribute, shareability } =
+        second === undefined ? first.type : combined(first.type, second.type);
       const isWalked = walks.every((walk) => seenOfStageTwo(walk).rights.has('rs'));
-      return `${isWalked} ${rights.join(' ')} ${type?.attribute} ${type?.shareability} ${first?.scope}`;
+      const existing = RIGHTS.filter((right) => regime.userExists || right.endsWith('s'));
+      // Which stage refuses an access a machine shows, but no layout says.
+      const refusing = existing.map((right) =>
+        [first, second].findIndex((stage) => stage !== undefined && !stage.rights.has(right)),
+      );
+      const type = `${attribute} ${shareability} ${isWalked}`;
+      return {
+        declared: `${refusing.map((stage) => stage < 0)} ${type} ${first.scope}`,
+        shown: shareability === 'reserved' ? undefined : `${refusing} ${type}`,
+      };
     },
   };
 }
@@ -96,18 +96,24 @@ const STAGE_TWO: Format = {
   },
 };
 
-interface Seen {
+/** What one stage gives. */
+interface SeenOfStage {
   /** "rs", "wu", …: the access and the privilege. */
-  readonly rights: ReadonlySet<string>;
+  readonly rights: ReadonlySet<Right>;
   readonly type: MemoryType;
+  /** nG, where there are ASIDs. */
   readonly scope?: boolean;
 }
 
 const RIGHTS = ['rs', 'ws', 'xs', 'ru', 'wu', 'xu'] as const;
 type Right = (typeof RIGHTS)[number];
 
+function whereOff({ typeWhereOff }: Regime): SeenOfStage {
+  return { rights: new Set(RIGHTS), type: typeWhereOff };
+}
+
 /** D8.4.1, direct permissions: what EL0 may write the privileged level never executes. */
-function seenOfStageOne(way: readonly Descriptor[], { hasUser, mair }: Regime): Seen {
+function seenOfStageOne(way: readonly Descriptor[], { hasUser, mair }: Regime): SeenOfStage {
   const leaf = way.at(-1)?.value ?? 0n;
   const has = (bit: bigint) => ((leaf >> bit) & 1n) === 1n;
   const anyTable = (bit: bigint) => way.some(({ isLeaf, value }) => !isLeaf && ((value >> bit) & 1n) === 1n);
@@ -134,13 +140,13 @@ function seenOfStageOne(way: readonly Descriptor[], { hasUser, mair }: Regime): 
 /** D8.4.2, with FEAT_XNX: XN[1:0] = 0b00 all, 0b01 EL0 alone, 0b10 nobody, 0b11 EL1 alone. */
 const EXECUTABLE: readonly (readonly Right[])[] = [['xs', 'xu'], ['xu'], [], ['xs']];
 
-function seenOfStageTwo(way: readonly Descriptor[]): Seen {
+function seenOfStageTwo(way: readonly Descriptor[]): SeenOfStage {
   const leaf = way.at(-1)?.value ?? 0n;
   const has = (bit: bigint) => ((leaf >> bit) & 1n) === 1n;
   return {
-    rights: new Set<string>([
-      ...(has(6n) ? ['rs', 'ru'] : []),
-      ...(has(7n) ? ['ws', 'wu'] : []),
+    rights: new Set<Right>([
+      ...(has(6n) ? (['rs', 'ru'] as const) : []),
+      ...(has(7n) ? (['ws', 'wu'] as const) : []),
       ...(EXECUTABLE[Number((leaf >> 53n) & 3n)] ?? []),
     ]),
     type: memoryTypeOfStageTwo(Number((leaf >> 2n) & 15n), Number((leaf >> 8n) & 3n)),

@@ -32,8 +32,15 @@ export type Meaning =
 export interface Manual {
   /** What bit `bit` of a descriptor is for. */
   readonly meaningOf: (bit: number, descriptor: Descriptor) => Meaning;
-  /** Rights, memory type and whatever else accesses to what a way leads to are told, in words to be compared. */
-  readonly seen: (way: Way) => string;
+  readonly seen: (way: Way) => Seen;
+}
+
+/** What accesses to where a way leads are given and told, apart from the address: words to be compared. */
+export interface Seen {
+  /** What a layout can declare. */
+  readonly declared: string;
+  /** What a machine shows; undefined where the architecture leaves it open. */
+  readonly shown: string | undefined;
 }
 
 /** Memory types after reset by PAT index (SDM Vol. 3A §11.12.4). */
@@ -55,13 +62,14 @@ export const X64_MANUAL: Manual = {
   },
   seen({ one }) {
     const leaf = one.at(-1);
-    if (leaf === undefined) return '';
+    if (leaf === undefined) throw new RangeError('the way has no leaf');
     const { value, shift } = leaf;
     const all = (bit: bigint) => one.every((descriptor) => (descriptor.value & bit) !== 0n);
     const writes = all(1n << 1n) && 'write';
     const executes = one.every((descriptor) => descriptor.value >> 63n === 0n) && 'execute';
     const pat = Number((value >> 3n) & 3n) | (Number((value >> BigInt(patBit(shift))) & 1n) << 2);
-    return `${all(1n << 2n) && 'user'} ${writes} ${executes} ${PAT_AT_RESET[pat]}`;
+    const seen = `${all(1n << 2n) && 'user'} ${writes} ${executes} ${PAT_AT_RESET[pat]}`;
+    return { declared: seen, shown: seen };
   },
 };
 

@@ -34,7 +34,7 @@ export function combined(one: MemoryType, two: MemoryType): MemoryType {
   if (devices.length > 0) return device(Math.min(...devices));
   const weaker = (at: number) =>
     POLICIES.find((policy) => kinds.some((words) => words[at] === policy)) ?? 'write-back';
-  const wider = (['outer', 'inner', 'non', 'reserved'] as const).find((name) =>
+  const wider = (['outer', 'reserved', 'inner', 'non'] as const).find((name) =>
     [one, two].some(({ shareability }) => shareability === name),
   );
   return normal(weaker(1), weaker(2), SHAREABILITIES.indexOf(wider ?? 'non'));

@@ -24,6 +24,6 @@ export function manualOf(registers: Registers): Manual {
     isSecure: exceptionLevel === 3 || (scrEl3 & SCR_NS) === 0n,
     mair,
     pageShift: { 1: granule(tcr), 2: granule(vtcr) },
-    withoutStageOne: (hcrEl2 & HCR_DC) === 0n ? STRICTEST : WRITE_BACK,
+    typeWhereOff: (hcrEl2 & HCR_DC) === 0n ? STRICTEST : WRITE_BACK,
   });
 }

@@ -11,6 +11,8 @@ export interface Answer {
   readonly fault: number;
   readonly physicalAddress: number;
   readonly memoryType: number;
+  /** HPFAR_EL2 of a fault of stage 2. */
+  readonly hpfar: bigint | undefined;
 }
 
 /** A machine that stays up over many verifications, and remembers what it answered in the last one. */
@@ -57,7 +59,7 @@ export class WarmMachine implements MachineCandidate {
       load: (image) => machine.load(image),
       async probe(probes) {
         const observations = await machine.probe(probes);
-        const { known, fault, physicalAddress, memoryType } = observations.outcomes;
+        const { known, fault, physicalAddress, memoryType, hpfar } = observations.outcomes;
         for (let index = 0; index < probes.accesses.length; index++) {
           const address = probes.accesses.address(index);
           const kind = probes.accesses.access(index) + 3 * probes.accesses.privilege(index);
@@ -67,6 +69,7 @@ export class WarmMachine implements MachineCandidate {
             fault: fault[index] as number,
             physicalAddress: physicalAddress[index] as number,
             memoryType: memoryType[index] as number,
+            hpfar: hpfar?.[index],
           });
         }
         return observations;
@@ -94,5 +97,5 @@ export function answersDiffer(left: Answer, right: Answer): boolean {
         !ALWAYS_OUTER.includes(type))
     );
   }
-  return left.fault !== right.fault;
+  return left.fault !== right.fault || left.hpfar !== right.hpfar;
 }
