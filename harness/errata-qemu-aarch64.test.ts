@@ -12,7 +12,8 @@ const FRAME = 0x9000;
 const DATA_ABORT_SAME_LEVEL = 0x25 << 26;
 const INSTRUCTION_LENGTH = 1 << 25;
 const WRITE_NOT_READ = 1 << 6;
-const Status = { Translation: 0x04, AccessFlag: 0x08, Permission: 0x0c } as const;
+const NORMAL = Index.WriteBack | Bit.InnerShareable | Bit.AF;
+const Status = { AddressSize: 0x00, Translation: 0x04, AccessFlag: 0x08, Permission: 0x0c } as const;
 
 /** A completion where the walker says fault. */
 const lands = (physicalAddress: number, memoryType = 0x3ff): Partial<Outcome> => ({
@@ -142,6 +143,34 @@ describe('clean-writable-page-is-read-only-to-fetches', () => {
     const write = { access: Access.Write } as const;
     const observed = faults(Status.Permission, 3, true);
     expect(explained(image(clean, { tcr: hardware }), observed, write)).toEqual([]);
+  });
+});
+
+describe('high-address-bits-ignored-where-output-is-smaller', () => {
+  const rule = ['high-address-bits-ignored-where-output-is-smaller'];
+  const PAGE = 0x5_0000n;
+  const image = (bits: bigint, options: ConstructorParameters<typeof HandmadeTables>[0] = {}) =>
+    new HandmadeTables({ cpu: 'max', pageShift: 16, ...options }).map(PAGE, 0x9_0000n | bits, NORMAL);
+
+  test('bits 15:12 of a page of 64 KiB are no part of the address', () => {
+    expect(explained(image(0x3000n), lands(0x9_0000), { address: PAGE })).toEqual(rule);
+  });
+
+  test('bits 9:8 with DS = 1 neither, but bits 49:48 are', () => {
+    const large = { pageShift: 12, largeDescriptors: true, t0sz: 12 } as const;
+    const attributes = Index.WriteBack | Bit.AF;
+    const moved = new HandmadeTables({ cpu: 'max', ...large }).map(ADDRESS, 1n << 50n, attributes);
+    expect(explained(moved, lands(0, 0x0ff))).toEqual(rule);
+    const kept = new HandmadeTables({ cpu: 'max', ...large }).map(ADDRESS, 1n << 48n, attributes);
+    expect(explained(kept, lands(0, 0x0ff))).toEqual([]);
+  });
+
+  test('it excuses no other place or type, and nothing where 52 bits are in force or the bits are clear', () => {
+    expect(explained(image(0x3000n), lands(0x9_1000), { address: PAGE })).toEqual([]);
+    expect(explained(image(0x3000n), lands(0x9_0000, 0x0ff), { address: PAGE })).toEqual([]);
+    const wide = image(0x3000n, { outputBits: 52 });
+    expect(explained(wide, lands(0x9_0000), { address: PAGE })).toEqual([]);
+    expect(explained(image(0n), faults(Status.AddressSize, 3, false, PAGE), { address: PAGE })).toEqual([]);
   });
 });
 

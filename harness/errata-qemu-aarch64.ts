@@ -1,7 +1,12 @@
 import { isDevice, MEMORY_TYPE_INDICES, type MemoryTypeTable } from '../src/aarch64/walk-memory-type.ts';
 import { Access } from '../src/access-list.ts';
 import type { Erratum } from './errata.ts';
-import { HIERARCHICAL_DISABLE, RESERVED_BLOCK, SHAREABILITY_AS_WRITTEN } from './errata-aarch64.ts';
+import {
+  HIERARCHICAL_DISABLE,
+  inEveryRange,
+  RESERVED_BLOCK,
+  SHAREABILITY_AS_WRITTEN,
+} from './errata-aarch64.ts';
 import { type WalkErratum, walkErrata } from './errata-walk.ts';
 
 const test = 'test/machines/errata.test.ts';
@@ -38,6 +43,17 @@ const CLEAN_IS_READ_ONLY: WalkErratum = {
   deviation: { stageOne: (stage) => ({ ...stage, hardwareDirty: false }) },
 };
 
+const HIGH_ADDRESS_BITS: WalkErratum = {
+  rule: 'high-address-bits-ignored-where-output-is-smaller',
+  description:
+    'where TCR_ELx.IPS or PS give 48 bits or fewer, the descriptor bits that hold address bits 51:48 (15:12, 64 KiB pages with FEAT_LPA) or 51:50 (9:8, DS = 1) are ignored, where one of them set is an address size fault (Arm ARM D8.3.1, D8.2.3)',
+  test,
+  deviation: inEveryRange((range) =>
+    range.outputBits < LARGE_OUTPUT_BITS ? { ...range, layout: { ...range.layout, movedMask: 0 } } : range,
+  ),
+};
+const LARGE_OUTPUT_BITS = 52;
+
 /** Known deviations of QEMU's AArch64 TCG in what it makes of tables and registers. */
 export const QEMU_AARCH64_ERRATA: readonly Erratum[] = walkErrata(
   'qemu-aarch64',
@@ -47,6 +63,7 @@ export const QEMU_AARCH64_ERRATA: readonly Erratum[] = walkErrata(
     WALK_FAULT_LEVEL,
     STRICTER_DEVICE,
     CLEAN_IS_READ_ONLY,
+    HIGH_ADDRESS_BITS,
     HIERARCHICAL_DISABLE,
   ].map((erratum) => ({ ...erratum, ...VERSIONS })),
 );

@@ -81,6 +81,8 @@ export const Vtcr = {
   Tg0: field(14, 2),
   Ps: field(16, 3),
   Ds: field(32),
+  /** With DS and pages of 4 KiB the walk begins at level −1. */
+  Sl2: field(33),
 } as const;
 
 export const Scr = {

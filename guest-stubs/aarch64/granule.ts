@@ -1,3 +1,6 @@
+import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
+import type { AArch64Registers } from '../../src/registers.ts';
+
 /** A translation granule (Arm ARM D8.2): the size of a page and of a whole table. */
 export interface Granule {
   /** log2 of the bytes of a page. */
@@ -15,6 +18,11 @@ const GRANULE_64K = granule(16);
 /** TCR.TG0 (Arm ARM D19.2.139); undefined for the reserved value. */
 export function granuleOfTg0(field: number): Granule | undefined {
   return [GRANULE_4K, GRANULE_64K, GRANULE_16K][field];
+}
+
+/** Whether descriptors have the form of FEAT_LPA2: with DS, unless pages have 64 KiB or the processor lacks it. */
+export function hasLargeDescriptors(registers: AArch64Registers, { shift }: Granule, ds: number): boolean {
+  return ds === 1 && shift !== GRANULE_64K.shift && cpuFeaturesOf(registers).largeDescriptors;
 }
 
 /** log2 of the bytes that one entry of a level covers. */

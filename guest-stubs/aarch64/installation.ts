@@ -72,8 +72,9 @@ export function withPhysicalSize(registers: AArch64Registers, where: typeof Tcr.
 /** Of TTBR. */
 const ASID_AND_CNP = 0xffff_0000_0000_0001n;
 
+/** TTBR with another table; bits 51:48 of its address stand in 5:2 (FEAT_LPA2, Arm ARM D19.2.152). */
 export function withAsidOf(ttbr: bigint, address: bigint): bigint {
-  return (ttbr & ASID_AND_CNP) | address;
+  return (ttbr & ASID_AND_CNP) | BigInt.asUintN(48, address) | ((address >> 48n) << 2n);
 }
 
 export function unfit(registers: AArch64Registers, name: keyof AArch64Registers, why: string): RangeError {

@@ -1,6 +1,6 @@
 import type { AArch64Registers } from '../../src/registers.ts';
 import { PHYSICAL_ADDRESS_BITS, read, Tcr } from './control-registers.ts';
-import { granuleOfTg0, rootLevel, spanShift } from './granule.ts';
+import { granuleOfTg0, hasLargeDescriptors, rootLevel, spanShift } from './granule.ts';
 import {
   ENTRY_BYTES,
   type Installation,
@@ -27,7 +27,7 @@ export function planOneRange(
 ): StubPlan {
   const granule = granuleOfTg0(read(registers.tcr, Tcr.Tg0));
   if (granule === undefined) throw unfit(registers, 'tcr', 'TG0 is reserved');
-  const isLpa2 = granule.shift !== 16 && read(registers.tcr, Tcr.DsEl2) === 1;
+  const isLpa2 = hasLargeDescriptors(registers, granule, read(registers.tcr, Tcr.DsEl2));
   const addressBits = 64 - read(registers.tcr, Tcr.T0sz);
   const level = rootLevel(granule, addressBits);
   const maximum = granule.shift === 16 || isLpa2 ? 52 : 48;

@@ -1,7 +1,7 @@
 import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
 import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, Sctlr, Tcr, Vtcr } from './control-registers.ts';
-import { type Granule, granuleOfTg0, spanShift } from './granule.ts';
+import { GRANULE_4K, type Granule, granuleOfTg0, hasLargeDescriptors, spanShift } from './granule.ts';
 import {
   ENTRY_BYTES,
   hasStageTwo,
@@ -27,11 +27,19 @@ const REFUSED = [
 /** By page size and start level: the size of physical addresses up to which QEMU, which goes by PS, has no such walk. */
 const START_LEVEL_SIZES: Readonly<Record<number, Readonly<Record<number, number>>>> = {
   12: { 0: 42 },
-  14: { 1: 40 },
-  16: { 1: 42 },
+  14: { 0: 52, 1: 40 },
+  16: { 0: 52, 1: 42 },
 };
-/** The stub's own tables have addresses of 48 bits. */
-const MAX_ADDRESS_BITS = 48;
+/** Addresses in the stub's own tables of stage 1, in pages of 4 KiB; with DS = 1 bits 49:48 stand at their place too. */
+const OWN_ADDRESS_BITS = { plain: 48, large: 50 } as const;
+/** Start levels by SL0; those of 4 KiB pages begin at level −1 with SL2. */
+const START_LEVELS: Readonly<Record<number, readonly number[]>> = {
+  12: [2, 1, 0, 3],
+  14: [3, 2, 1, 0],
+  16: [3, 2, 1, 0],
+};
+/** The one size of addresses that QEMU walks from level −1. */
+const LEVEL_MINUS_1_BITS = 52;
 /** Tables of stage 1 in the stub's half, of pages of 4 KiB. */
 const HALF_TABLES_BYTES = 3 * 4096;
 
@@ -72,8 +80,9 @@ export function planStageTwo(
   const rootShift = spanShift(table.granule, table.level);
   const reach = Math.min(
     table.addressBits,
-    MAX_ADDRESS_BITS,
-    ...(isFlat ? [] : [PHYSICAL_ADDRESS_BITS[read(registers.tcr, Tcr.Ips)] as number]),
+    ...(isFlat
+      ? []
+      : [ownAddressBits(registers), PHYSICAL_ADDRESS_BITS[read(registers.tcr, Tcr.Ips)] as number]),
     cpuFeaturesOf(registers).physicalAddressBits,
   );
   const root = new Uint8Array(table.bytes);
@@ -142,19 +151,21 @@ function rootOf(registers: AArch64Registers): StageTwoRoot {
   const { vtcr, vttbr } = registers;
   if (vtcr === undefined) throw unfit(registers, 'vtcr', 'stage 2 is on (HCR_EL2.VM or DC)');
   if (vttbr === undefined) throw unfit(registers, 'vttbr', 'stage 2 is on (HCR_EL2.VM or DC)');
-  if (read(vtcr, Vtcr.Ds) === 1) throw unfit(registers, 'vtcr', 'DS = 1 is not supported yet');
   const granule = granuleOfTg0(read(vtcr, Vtcr.Tg0));
   if (granule === undefined) throw unfit(registers, 'vtcr', 'TG0 is reserved');
   const sl0 = read(vtcr, Vtcr.Sl0);
-  const level = (granule.shift === 12 ? 2 : 3) - sl0;
+  const isLarge = hasLargeDescriptors(registers, granule, read(vtcr, Vtcr.Ds));
+  const isBelowZero = isLarge && granule.shift === 12 && read(vtcr, Vtcr.Sl2) === 1;
+  if (isBelowZero && sl0 !== 0) throw unfit(registers, 'vtcr', `SL0 = ${sl0} is reserved with SL2 = 1`);
+  const level = isBelowZero ? -1 : (START_LEVELS[granule.shift]?.[sl0] as number);
   const addressBits = 64 - read(vtcr, Vtcr.T0sz);
-  const rootShift = level < 0 ? 64 : spanShift(granule, level);
+  const rootShift = spanShift(granule, level);
   const bytes = ENTRY_BYTES * 2 ** (addressBits - rootShift);
   const tableBytes = 2 ** granule.shift;
   const others = (3 - level) * tableBytes + HALF_TABLES_BYTES;
   // The copy of the root must be aligned to its size, where the region's tables begin.
   const isTooLarge = bytes > TABLES_OFFSET || Math.max(bytes, tableBytes) + others > MAX_TABLE_BYTES;
-  if (level > 2 || level < 0 || bytes < 2 * ENTRY_BYTES || 2 ** rootShift < REGION_BYTES || isTooLarge) {
+  if (level > 2 || bytes < 2 * ENTRY_BYTES || 2 ** rootShift < REGION_BYTES || isTooLarge) {
     throw unfit(
       registers,
       'vtcr',
@@ -162,17 +173,24 @@ function rootOf(registers: AArch64Registers): StageTwoRoot {
     );
   }
   const size = PHYSICAL_ADDRESS_BITS[read(stageTwoControl(registers), Vtcr.Ps)] as number;
-  if (addressBits > size || size <= (START_LEVEL_SIZES[granule.shift]?.[level] ?? 0)) {
+  const isTooShort = size <= (START_LEVEL_SIZES[granule.shift]?.[level] ?? 0);
+  if (addressBits > size || isTooShort || (level < 0 && addressBits !== LEVEL_MINUS_1_BITS)) {
     throw unfit(
       registers,
       'vtcr',
       `stage 2 of ${addressBits} bits from level ${level} with PS of ${size} bits is not walked`,
     );
   }
-  const is52 = granule.shift === 16 && PHYSICAL_ADDRESS_BITS[read(vtcr, Vtcr.Ps)] === 52;
+  const is52 = isLarge || (granule.shift === 16 && PHYSICAL_ADDRESS_BITS[read(vtcr, Vtcr.Ps)] === 52);
   const high = is52 ? ((vttbr >> 2n) & 0xfn) << 48n : 0n;
   const low = vttbr & 0xffff_ffff_fffen & ~BigInt(Math.max(bytes, is52 ? 64 : 8) - 1);
   return { granule, level, addressBits, address: Number(high | low), bytes };
+}
+
+/** Where the stub's own tables of stage 1 can lead. */
+function ownAddressBits(registers: AArch64Registers): number {
+  const isLarge = hasLargeDescriptors(registers, GRANULE_4K, read(registers.tcr, Tcr.DsEl1));
+  return isLarge ? OWN_ADDRESS_BITS.large : OWN_ADDRESS_BITS.plain;
 }
 
 /** The last two entries that are not valid among the first `limit`. */

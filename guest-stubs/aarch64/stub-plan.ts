@@ -2,7 +2,7 @@ import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
 import { regimeOf } from '../../src/aarch64/walk-regime.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
 import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, Scr, Sctlr, Tcr, Vtcr } from './control-registers.ts';
-import { type Granule, granuleOfTg0, granuleOfTg1 } from './granule.ts';
+import { type Granule, granuleOfTg0, granuleOfTg1, hasLargeDescriptors } from './granule.ts';
 import { hasStageTwo, type ReadMemory, type StubPlan, unfit, withPhysicalSize } from './installation.ts';
 import { planOneRange } from './plan-one-range.ts';
 import { isStageOneOff, planStageTwo, stageTwoControl } from './plan-stage-two.ts';
@@ -65,16 +65,28 @@ export function neededPhysicalAddressBits(registers: AArch64Registers): number {
   return Math.max(0, ...sizes.map((size) => PHYSICAL_ADDRESS_BITS[size] as number));
 }
 
+/** A granule that registers ask for. */
+export interface NeededGranule extends Granule {
+  readonly stage: 1 | 2;
+  /** Whether its descriptors are those of FEAT_LPA2. */
+  readonly isLarge: boolean;
+}
+
 /** Granules that the processor must have for these registers. */
-export function neededGranules(registers: AArch64Registers): Granule[] {
-  const { tcr } = registers;
+export function neededGranules(registers: AArch64Registers): NeededGranule[] {
+  const { tcr, vtcr = 0n } = registers;
   const isOn = !isStageOneOff(registers);
   const isDouble = hasTwoRanges(registers);
   const isUsed = (disable: typeof Tcr.Epd0) => isOn && (!isDouble || read(tcr, disable) === 0);
+  const ds = { 1: read(tcr, isDouble ? Tcr.DsEl1 : Tcr.DsEl2), 2: read(vtcr, Vtcr.Ds) } as const;
   const granules = [
-    isUsed(Tcr.Epd0) ? granuleOfTg0(read(tcr, Tcr.Tg0)) : undefined,
-    isDouble && isUsed(Tcr.Epd1) ? granuleOfTg1(read(tcr, Tcr.Tg1)) : undefined,
-    hasStageTwo(registers) ? granuleOfTg0(read(stageTwoControl(registers), Vtcr.Tg0)) : undefined,
-  ];
-  return granules.filter((granule) => granule !== undefined);
+    [1, isUsed(Tcr.Epd0) ? granuleOfTg0(read(tcr, Tcr.Tg0)) : undefined],
+    [1, isDouble && isUsed(Tcr.Epd1) ? granuleOfTg1(read(tcr, Tcr.Tg1)) : undefined],
+    [2, hasStageTwo(registers) ? granuleOfTg0(read(vtcr, Vtcr.Tg0)) : undefined],
+  ] as const;
+  return granules.flatMap(([stage, granule]) =>
+    granule === undefined
+      ? []
+      : [{ ...granule, stage, isLarge: hasLargeDescriptors(registers, granule, ds[stage]) }],
+  );
 }

@@ -44,10 +44,13 @@ export function stageOneAttributes(mair: bigint, hasUser: boolean): LeafAttribut
   };
 }
 
-/** Leaves of stage 2: write-back memory, S2AP where stage 1 has AP, XN = 0b10 (Arm ARM D8.3.1). */
+/**
+ * Leaves of stage 2: write-back memory, S2AP where stage 1 has AP, XN = 0b10 (Arm ARM D8.3.1). SH is 0 here as at
+ * stage 1, because with DS = 1 it belongs to the address.
+ */
 export const STAGE_TWO_ATTRIBUTES: LeafAttributes = {
-  code: [0x33c | DescriptorLow.User, 0],
-  data: [0x33c | DescriptorLow.User | DescriptorLow.ReadOnly, DescriptorHigh.UserExecuteNever],
+  code: [0x3c | DescriptorLow.User, 0],
+  data: [0x3c | DescriptorLow.User | DescriptorLow.ReadOnly, DescriptorHigh.UserExecuteNever],
 };
 
 const ENTRY_BYTES = 8;

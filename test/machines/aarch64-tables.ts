@@ -49,6 +49,21 @@ export const SCTLR_EE = 1n << 25n;
 /** M, C, I and the RES1 bits of SCTLR_EL1. */
 export const SCTLR = 0x30d0_198dn;
 
+/** Where a descriptor has address bits 51:48: nowhere; 51:50 in 9:8 (FEAT_LPA2); in 15:12 (64 KiB with FEAT_LPA). */
+export type AddressForm = 'plain' | 'large' | 'LPA';
+
+/** The bits of a descriptor that hold an output address. */
+export function addressBits(address: bigint, form: AddressForm): bigint {
+  switch (form) {
+    case 'plain':
+      return address;
+    case 'large':
+      return (address & 0x3_ffff_ffff_ffffn) | ((address >> 50n) << 8n);
+    case 'LPA':
+      return (address & 0xffff_ffff_ffffn) | ((address >> 48n) << 12n);
+  }
+}
+
 /** What an image's registers are, beside 48-bit EL1&0 with 4 KiB pages. EL2 with E2H has two halves as EL1&0. */
 export interface TableOptions {
   readonly base?: bigint;
@@ -58,8 +73,10 @@ export interface TableOptions {
   readonly pageShift?: 12 | 14 | 16;
   readonly t0sz?: number;
   readonly t1sz?: number;
-  /** Bits of physical addresses: 32, 36, 40, 42, 44 or 48. */
+  /** Bits of physical addresses: 32, 36, 40, 42, 44, 48 or 52. */
   readonly outputBits?: number;
+  /** TCR.DS: descriptors of FEAT_LPA2. */
+  readonly largeDescriptors?: boolean;
   /** More bits of TCR. */
   readonly tcr?: bigint;
   readonly sctlr?: bigint;
@@ -68,12 +85,15 @@ export interface TableOptions {
   readonly cpu?: string;
 }
 
-const OUTPUT_SIZES = [32, 36, 40, 42, 44, 48];
+const OUTPUT_SIZES = [32, 36, 40, 42, 44, 48, 52];
+/** DS in registers with two halves and with one. */
+const DS = { two: 1n << 59n, one: 1n << 32n } as const;
 
 /** Tables that are written entry by entry, without any code of the engine. */
 export class HandmadeTables {
   readonly memory: PhysicalMemory;
   readonly registers: AArch64Registers;
+  readonly #addresses: AddressForm;
   readonly #pageShift: number;
   readonly #t0sz: number;
   readonly #t1sz: number;
@@ -91,6 +111,9 @@ export class HandmadeTables {
     const size = BigInt(OUTPUT_SIZES.indexOf(outputBits));
     const [tg0, tg1] = GRANULES[pageShift];
     const hasHalves = exceptionLevel === 1 || (exceptionLevel === 2 && (hcrEl2 & Hcr.E2H) !== 0n);
+    const isLarge = options.largeDescriptors === true;
+    this.#addresses = isLarge ? 'large' : pageShift === 16 && outputBits === 52 ? 'LPA' : 'plain';
+    const ds = isLarge ? DS[hasHalves ? 'two' : 'one'] : 0n;
     const tcr = hasHalves
       ? (BigInt(this.#t1sz) << 16n) | (tg1 << 30n) | (size << 32n)
       : TCR_EL2_RES1 | (size << 16n);
@@ -99,7 +122,7 @@ export class HandmadeTables {
       exceptionLevel,
       ttbr0: base,
       ttbr1: hasHalves ? base + table : 0n,
-      tcr: tcr | (tg0 << 14n) | BigInt(this.#t0sz) | (options.tcr ?? 0n),
+      tcr: tcr | ds | (tg0 << 14n) | BigInt(this.#t0sz) | (options.tcr ?? 0n),
       mair: MAIR,
       sctlr: SCTLR | (options.sctlr ?? 0n),
       hcrEl2,
@@ -111,7 +134,8 @@ export class HandmadeTables {
   /** Writes a leaf at `level` (of 4 KiB pages 3: 4 KiB, 2: 2 MiB, 1: 1 GiB); tables on the way are made with `parents`. */
   map(address: bigint, physical: bigint, attributes: bigint, level = 3, parents = 0n): this {
     const kind = level === 3 ? Bit.Valid | Bit.TableOrPage : Bit.Valid;
-    return this.set(this.entryAddress(address, level, parents), physical | attributes | kind);
+    const output = addressBits(physical, this.#addresses);
+    return this.set(this.entryAddress(address, level, parents), output | attributes | kind);
   }
 
   /** Physical address of the entry for `address` at `level`; tables on the way are made as needed. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GuestImage, Machine, MachineOptions, MachineProvider } from '../../harness/machine.ts';
 import { describeAArch64Contract } from './aarch64-contract.ts';
+import { describeAArch64LargeAddressesContract } from './aarch64-large-addresses-contract.ts';
 import { describeAArch64LiveContract } from './aarch64-live-contract.ts';
 import { describeAArch64RegimesContract } from './aarch64-regimes-contract.ts';
 import { describeAArch64StageTwoContract } from './aarch64-stage-two-contract.ts';
@@ -61,6 +62,7 @@ export function describeMachineContract(provider: MachineProvider): void {
       describeAArch64Contract(subject);
       describeAArch64RegimesContract(subject);
       describeAArch64StageTwoContract(subject);
+      describeAArch64LargeAddressesContract(subject);
       describeAArch64LiveContract(subject);
     }
   });

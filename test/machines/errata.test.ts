@@ -39,6 +39,11 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     const { memory, registers } = new HandmadeTables().map(0n, 0n, WRITE_BACK, 0);
     return captureOf(memory, registers);
   },
+  'high-address-bits-ignored-where-output-is-smaller': () => {
+    const image = new HandmadeTables({ cpu: 'max', pageShift: 16 });
+    const { memory, registers } = image.map(0x5_0000n, 0x1_3000n, WRITE_BACK);
+    return captureOf(memory, registers);
+  },
   'stage-one-walk-fault-has-level-of-stage-one': () => {
     const one = new HandmadeTables();
     one.set(one.entryAddress(0x5000n, 1), 0x1_0000_0000n | Bit.Valid | Bit.TableOrPage);
