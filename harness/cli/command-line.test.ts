@@ -18,6 +18,12 @@ regime: el2
 regions:
   - { name: code, base: 1M, size: 8K, attributes: [read-only] }
 `;
+const GUEST_LAYOUT = `architecture: aarch64
+regime: stage2
+vaBits: 39
+regions:
+  - { name: code, base: 1G, size: 8K, physical: 0x50000000, share: inner, attributes: [read-only] }
+`;
 
 let folder: string;
 let layout: string;
@@ -239,6 +245,29 @@ describe('query, dump and explain', () => {
     const { out } = await run('dump', layout, '0x100000', '--entries');
     expect(out).toMatch(/R\/W/);
     expect(out.match(/^(PML4|PDPT|PD|PT) /gm)).toEqual(['PML4 ', 'PDPT ', 'PD ', 'PT ']);
+  });
+
+  test('query, dump and explain speak of a guest as of a host', async () => {
+    const guest = join(folder, 'guest.yaml');
+    await writeFile(guest, GUEST_LAYOUT);
+    const said = await run('query', guest, '0x40000008', '0x1000');
+    expect(said.out).toBe(
+      '0x40000008: writeback, read-only, normal-write-back, share inner\n0x1000: not mapped\n',
+    );
+    expect((await run('dump', guest)).out).toBe(
+      '0x40000000 – 0x40001fff  → 0x50000000  supervisor r-x, user r-x  normal write-back, inner shareable  (2 × 4 KiB)\n',
+    );
+    const lines = (await run('dump', guest, '--entries')).out.trim().split('\n');
+    expect(lines.map((line) => /^ *stage 2 level \d/.exec(line)?.[0])).toEqual([
+      'stage 2 level 1',
+      '  stage 2 level 2',
+      '    stage 2 level 3',
+      '    stage 2 level 3',
+    ]);
+    expect(lines[3]).toMatch(/ index 1: 0x000000005000177f → 0x50001000 {2}MemAttr 15, S2AP\[0\], SH 3, AF$/);
+    const { status, out } = await run('explain', guest, '0x40000000', '--machine', 'qemu');
+    expect(status).toBe(0);
+    expect(out).toContain('all levels together allow: supervisor read, execute; user read, execute');
   });
 
   test('explain walks level by level, decodes each fault, and says what the machine answered', async () => {

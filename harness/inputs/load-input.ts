@@ -139,7 +139,20 @@ async function layoutAgainstCapture(
   const { selfMapOf } = await import('./self-map.ts');
   const upkeep = selfMapOf(memory, registers);
   const notes = [...capture.notes, ...upkeep.map(noteOnSelfMap)];
-  return { ...capture, kind: 'layout-against-capture', name: path, layout, upkeep, captureName, notes };
+  const { query, ...rest } = capture;
+  const { needsMapping } = await import('./layout/build-aarch64.ts');
+  // What such a layout declares beyond attributes, queryMemoryRegion cannot say.
+  const isSilent = query === undefined || (layout.architecture === 'aarch64' && needsMapping(layout));
+  return {
+    ...rest,
+    kind: 'layout-against-capture',
+    name: path,
+    layout,
+    upkeep,
+    captureName,
+    notes,
+    ...(!isSilent && { query }),
+  };
 }
 
 function noteOnSelfMap({ firstPage }: UpkeepRange): string {

@@ -9,6 +9,7 @@ import type { Registers } from '../../src/registers.ts';
 import { MappedPageTable } from '../../src/x64/mapper/mapped-page-table.ts';
 import { PageTableFlags } from '../../src/x64/mapper/page-table-flags.ts';
 import { X64PageTable } from '../../src/x64/x64-page-table.ts';
+import { rootTables } from './capture/root-tables.ts';
 import { AArch64Tables } from './layout/aarch64-tables.ts';
 import type { QueriedPage } from './types.ts';
 
@@ -74,15 +75,26 @@ function attributesByTranslation(
  */
 export function queryTables(memory: PhysicalMemory, registers: Registers): Query | undefined {
   if (registers.architecture === 'aarch64' && registers.mair !== MAIR) return undefined;
-  const allocator = new SequentialAllocator(0, 0);
+  const pageTable = openTables(memory, registers);
+  return pageTable instanceof Error ? undefined : queryOf(pageTable);
+}
+
+/** Opens tables that something else has built, or says why the engine cannot. */
+export function openTables(
+  memory: PhysicalMemory,
+  registers: Registers,
+): X64PageTable | AArch64PageTable | Error {
+  const options = { memory, allocator: new SequentialAllocator(0, 0) };
+  const registersOfRoots = rootTables(registers).map(({ register }) => register);
+  if (registersOfRoots.some((name) => name !== 'cr3' && name !== 'ttbr0')) {
+    return new RangeError(`there are tables at ${registersOfRoots.join(' and ')}`);
+  }
   try {
-    return queryOf(
-      registers.architecture === 'x64'
-        ? X64PageTable.openActive(registers, { memory, allocator, supervisorAttribute: true })
-        : AArch64PageTable.openActive(registers, { memory, allocator }),
-    );
+    return registers.architecture === 'x64'
+      ? X64PageTable.openActive(registers, { ...options, supervisorAttribute: true })
+      : AArch64PageTable.openActive(registers, options);
   } catch (error) {
-    if (error instanceof PageTableError || error instanceof RangeError) return undefined;
+    if (error instanceof PageTableError || error instanceof RangeError) return error;
     throw error;
   }
 }
