@@ -163,7 +163,8 @@ export class RangeMapper {
     const words = tables.words;
     const pages = geometry.pagesPerEntry(level);
     if (level === LAST_LEVEL) {
-      this.#mapPages(words, start, firstPage, (end - firstPage) / pages, firstFrame, guarded);
+      const count = geometry.entryCount(end - firstPage, level);
+      this.#mapPages(words, start, firstPage, count, firstFrame, guarded);
       return;
     }
     const from = start + geometry.entryIndex(firstPage, level) * WORDS;
@@ -363,11 +364,12 @@ function fillPages(
   template: LeafTemplate,
   extraHigh: number,
 ): void {
-  const step = template.valid ? (pages * PAGE_BYTES) | 0 : 0;
+  const step = template.valid ? (pages * PAGE_BYTES) >>> 0 : 0;
   // In 32-bit integers throughout: an unsigned word would make this loop one of doubles.
   let low = template.lowFor(LAST_LEVEL, frame) | 0;
   let high = template.highFor(frame) | extraHigh;
-  for (let word = at; word < end; word += STRIDE) {
+  const endAt = end | 0;
+  for (let word = at | 0; word < endAt; word += STRIDE) {
     words[word] = low;
     words[word + 1] = high;
     low = (low + step) | 0;

@@ -65,7 +65,7 @@ export class RangeModifier {
     let at = start + geometry.entryIndex(firstPage, level) * WORDS;
     const pages = geometry.pagesPerEntry(level);
     if (level === LAST_LEVEL) {
-      const endAt = at + ((end - firstPage) / pages) * WORDS;
+      const endAt = at + geometry.entryCount(end - firstPage, level) * WORDS;
       if (guarded && atomic) journal.save(words, at, endAt - at);
       if (hinted) this.#modifyRuns(words, at, endAt, firstPage, guarded);
       else this.#modifyPages(words, at, endAt, firstPage, guarded);
@@ -186,7 +186,7 @@ export class RangeModifier {
     const runWords = geometry.runWords(LAST_LEVEL);
     for (let at = firstAt; at < endAt; ) {
       const next = Math.min(runStart(at, runWords) + runWords, endAt);
-      const page = firstPage + ((at - firstAt) / WORDS) * geometry.granulePages;
+      const page = firstPage + ((at - firstAt) >> 1) * geometry.granulePages;
       this.#modifyPages(words, at, next, page, guarded);
       this.#settleRun(words, at, LAST_LEVEL, guarded);
       at = next;

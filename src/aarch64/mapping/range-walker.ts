@@ -36,7 +36,8 @@ function walkTable(
   const pages = geometry.pagesPerEntry(level);
   let at = start + geometry.entryIndex(firstPage, level) * WORDS;
   if (level === LAST_LEVEL) {
-    visitor.visitPages(words, at, at + ((end - firstPage) / pages) * WORDS, firstPage);
+    const endAt = at + geometry.entryCount(end - firstPage, level) * WORDS;
+    visitor.visitPages(words, at, endAt, firstPage);
     return;
   }
   for (let page = firstPage; page < end; at += STRIDE) {

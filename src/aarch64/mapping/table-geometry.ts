@@ -150,6 +150,11 @@ export class TableGeometry {
     return Math.floor(page / (this.#pages[level] as number)) & (this.#lastIndices[level] as number);
   }
 
+  /** How many entries of a level, which must be whole, pages cover: as an integer, which a quotient is not for V8. */
+  entryCount(pages: number, level: number): number {
+    return (pages / (this.#pages[level] as number)) | 0;
+  }
+
   /** First page of the entry that translates a page. */
   firstPageOfEntry(page: number, level: number): number {
     const pages = this.#pages[level] as number;
