@@ -63,7 +63,7 @@ function placesIn({ length, pageNumber }: ListedLeaves): (page: number) => numbe
 }
 
 function bitsOfEntry(memory: PhysicalMemory, address: number): number {
-  const entry = Number((memory.readEntry(address) ?? 0n) & 0xfffn);
+  const entry = memory.frameWords(Math.floor(address / FRAME_SIZE))?.[(address % FRAME_SIZE) / 4] ?? 0;
   return (
     ((entry & EntryLow.WriteThrough) === 0 ? 0 : CacheBit.WriteThrough) |
     ((entry & EntryLow.CacheDisable) === 0 ? 0 : CacheBit.Disable) |

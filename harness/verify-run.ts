@@ -80,9 +80,12 @@ export class MachineRun {
       const verdict = this.#verdict;
       if (this.#machine === undefined || verdict === undefined) return;
       const allMade = verdict.notObservable.total === 0 && verdict.translatedOnly === 0;
+      // The machine lists its leaves while the host compares the tables.
+      const listingLeaves = this.#machine.listLeaves?.();
+      listingLeaves?.catch(() => {}); // it is awaited below, unless reading back fails before
       const after = await this.#machine.readBack();
       const { accessed, dirty, findings } = expectation.compare(after, allMade);
-      const listed = await this.#machine.listLeaves?.();
+      const listed = await listingLeaves;
       const listing = listed === undefined ? undefined : expectation.compareListing(listed);
       const all = [...findings, ...(listing?.findings ?? [])];
       this.#tables = {

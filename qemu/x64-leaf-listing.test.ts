@@ -27,10 +27,21 @@ describe('the answer of "info tlb"', () => {
     expect([...pageNumber.subarray(0, length)]).toEqual([2]);
   });
 
-  test('is refused where a line has another form', () => {
-    expect(() => parseLeafListing('m', 'PG disabled\n', NOTHING_HIDDEN)).toThrow(
-      /m: "info tlb" printed "PG disabled"/,
-    );
+  test.each([
+    'PG disabled',
+    '0000000000001000: 0000000000001000 --------',
+    '0000000000001000: 0000000000001000 --------WW',
+    '0000000000001000: 0000000000001000 -W------W',
+    '0000000000001000; 0000000000001000 --------W',
+    '0000000000001000:0 000000000001000 --------W',
+    '000000000000100g: 0000000000001000 --------W',
+    '0000000000001000: 0000000000001000 --------W 0000000000001000: 0000000000001000 --------W',
+  ])('is refused where a line has another form: %s', (line) => {
+    for (const text of [`${line}\n`, `${line}\r\n`, line]) {
+      expect(() => parseLeafListing('m', text, NOTHING_HIDDEN)).toThrow(
+        `m: "info tlb" printed ${JSON.stringify(line)}`,
+      );
+    }
   });
 });
 
