@@ -5,20 +5,24 @@ import { readLayout } from '../harness/inputs/layout/read-layout.ts';
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const README = read('README.md');
 
-/** The content of the first fenced block of a language. */
-function block(language: string): string {
-  return new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(README)?.[1] ?? '';
+/** The content of the fenced blocks of a language. */
+function blocks(language: string): string[] {
+  return [...README.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(
+    ([, text]) => text ?? '',
+  );
 }
 
-test('the layout in the README is a layout', () => {
-  expect(readLayout('README.md', block('yaml'))).toMatchObject({
-    architecture: 'x64',
-    regions: [{ name: 'firmware-code' }, { name: 'stack' }],
+test('the layouts in the README are layouts', () => {
+  const [x64, aarch64] = blocks('yaml').map((text) => readLayout('README.md', text));
+  expect(x64).toMatchObject({ architecture: 'x64', regions: [{ name: 'firmware-code' }, { name: 'stack' }] });
+  expect(aarch64).toMatchObject({
+    architecture: 'aarch64',
+    regions: [{ name: 'process-data' }, { name: 'kernel-text' }],
   });
 });
 
 test('the program in the README is examples/library.ts', () => {
-  expect(block('ts')).toBe(read('examples/library.ts'));
+  expect(blocks('ts')[0]).toBe(read('examples/library.ts'));
 });
 
 test('examples/library.ts maps, queries, and has every machine agree', async () => {
