@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // @ts-check
 /** The command. What it does stands in harness/cli, bundled into one file; this only explains a clone that is not built yet. */
-import { existsSync } from 'node:fs';
+import { compileProgram } from './program.js';
 
-const main = new URL('../dist/bundle/mmucheck.js', import.meta.url);
+const { existsSync } = process.getBuiltinModule('node:fs');
+const program = `${import.meta.dirname}/../dist/bundle/mmucheck.cjs`;
 
 // A reader that has seen enough (`| head`) ends the output, and that is no error.
 process.stdout.on('error', (error) => {
@@ -11,8 +12,8 @@ process.stdout.on('error', (error) => {
   process.exit();
 });
 
-if (existsSync(main)) {
-  await import(main.href);
+if (existsSync(program)) {
+  compileProgram(program).run();
 } else {
   process.stderr.write(
     "mmucheck: this clone is not built yet. Run 'npm start' in it: that installs, builds and verifies the examples.\n",

@@ -1,4 +1,7 @@
 import { runCommandLine } from './command-line.ts';
 import { processIo } from './io.ts';
 
-process.exitCode = await runCommandLine(process.argv.slice(2), processIo());
+// No await: the bundle is a CommonJS module.
+void runCommandLine(process.argv.slice(2), processIo()).then((status) => {
+  process.exitCode = status;
+});

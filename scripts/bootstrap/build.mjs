@@ -24,6 +24,8 @@ const SETTINGS = [
   'tsconfig.json',
   'tsconfig.build.json',
   'scripts/bootstrap/bundle.mjs',
+  'scripts/bootstrap/code-cache.mjs',
+  'bin/program.js',
 ];
 /** What is copied beside the compiled files: the assembled stubs and published schemas. */
 const ASSET = /\.(bin|json)$/;
@@ -81,11 +83,11 @@ function linkCommand(root) {
 }
 
 /**
- * A digest of path, size and time of every file that the build reads.
+ * A digest of path, size and time of every file that the build reads, and of the Node.js whose compiled code is kept.
  * @param {string} root
  */
 function fingerprint(root) {
-  const digest = createHash('sha256');
+  const digest = createHash('sha256').update(process.version);
   for (const path of [...SETTINGS, ...sourceFiles(root)]) {
     const { size, mtimeMs } = statSync(join(root, path));
     digest.update(`${path}\0${size}\0${mtimeMs}\n`);

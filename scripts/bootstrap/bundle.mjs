@@ -1,12 +1,19 @@
 // @ts-check
-import { existsSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Programs of dist, and the names of their bundles in dist/bundle. */
-const PROGRAMS = {
-  mmucheck: 'harness/cli/main.js',
-  'machine-worker': 'harness/machines/worker/worker-entry.js',
-};
+/**
+ * Programs of dist and their bundles in dist/bundle. The command is in CommonJS form, which can be loaded with what V8
+ * has compiled before; see bin/program.js.
+ */
+const PROGRAMS = /** @type {const} */ ([
+  { program: 'harness/cli/main.js', bundle: 'mmucheck.cjs', format: 'cjs' },
+  { program: 'harness/machines/worker/worker-entry.js', bundle: 'machine-worker.js', format: 'es' },
+]);
+
+/** What the command does in most runs. */
+const EXAMPLES = ['examples/x64-user-process.yaml', 'examples/aarch64-firmware-el1.yaml'];
 
 /** Comes with native code beside it, and is loaded only when a machine needs it: most runs of a command do not. */
 const NATIVE = 'koffi';
@@ -19,27 +26,32 @@ const NATIVE = 'koffi';
 export async function bundlePrograms(root) {
   const { build } = await import('rolldown');
   rmSync(join(root, 'dist', 'bundle'), { recursive: true, force: true });
-  for (const [name, program] of Object.entries(PROGRAMS)) {
+  for (const { program, bundle, format } of PROGRAMS) {
     await build({
       cwd: root,
-      input: { [name]: join('dist', program) },
+      input: join('dist', program),
       platform: 'node',
       plugins: [requireWhenNeeded(NATIVE)],
       logLevel: 'warn',
       checks: { ineffectiveDynamicImport: false },
       output: {
-        dir: join('dist', 'bundle'),
-        format: 'esm',
+        file: join('dist', 'bundle', bundle),
+        format,
         codeSplitting: false,
         comments: { legal: true, annotation: false, jsdoc: false },
       },
     });
   }
+  const command = join(root, 'dist', 'bundle', 'mmucheck.cjs');
+  fitForLoader(command);
+  // Without the compiled code the command only takes longer to start.
+  const writer = join(root, 'scripts', 'bootstrap', 'code-cache.mjs');
+  spawnSync(process.execPath, [writer, command, ...EXAMPLES], { cwd: root, stdio: 'ignore' });
 }
 
 /** @param {string} root */
 export function isBundled(root) {
-  return Object.keys(PROGRAMS).every((name) => existsSync(join(root, 'dist', 'bundle', `${name}.js`)));
+  return PROGRAMS.every(({ bundle }) => existsSync(join(root, 'dist', 'bundle', bundle)));
 }
 
 /**
@@ -57,4 +69,16 @@ function requireWhenNeeded(name) {
         ? `import { createRequire } from 'node:module'; export default createRequire(import.meta.url)('${name}');`
         : null,
   };
+}
+
+/**
+ * Makes a bundle what bin/program.js loads: code that V8 has compiled before knows no import() and is given one, and
+ * what is all ASCII is read without decoding.
+ * @param {string} file
+ */
+function fitForLoader(file) {
+  const code = readFileSync(file, 'utf8')
+    .replaceAll('await import(', 'await importModule(')
+    .replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  writeFileSync(file, code);
 }

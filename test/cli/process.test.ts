@@ -1,15 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PACKAGE_FOLDER } from '../../harness/package.ts';
 
 const PROGRAM = join(PACKAGE_FOLDER, 'bin', 'mmucheck.js');
 const LARGE_CAPTURE = join(PACKAGE_FOLDER, 'examples', 'captures', 'ovmf-x64.core.gz');
-const isBuilt = existsSync(join(PACKAGE_FOLDER, 'dist', 'bundle', 'mmucheck.js'));
+const BUNDLE = join(PACKAGE_FOLDER, 'dist', 'bundle', 'mmucheck.cjs');
+const isBuilt = existsSync(BUNDLE);
 
 let folder: string;
 beforeAll(async () => {
@@ -51,6 +54,14 @@ async function childrenOf(pid: number | undefined): Promise<number[]> {
 }
 
 describe.runIf(isBuilt)('the command as a process', () => {
+  test('is loaded with what V8 has compiled while it was built', async () => {
+    const loader = pathToFileURL(join(PACKAGE_FOLDER, 'bin', 'program.js')).href;
+    const code = `import { compileProgram } from '${loader}';
+      console.log(compileProgram(${JSON.stringify(BUNDLE)}).script.cachedDataRejected);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code]);
+    expect(stdout).toBe('false\n');
+  });
+
   test('prints a report without colours or progress into a pipe, and ends with the verdict', async () => {
     const { status, out, err } = await start('verify', join(folder, 'layout.yaml')).ended;
     expect({ status, err }).toEqual({ status: 0, err: '' });
