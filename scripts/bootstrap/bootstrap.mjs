@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { setUp } from '../setup/setup.mjs';
 import { build, isBuilt } from './build.mjs';
+import { keepCompiledCode } from './bundle.mjs';
 import { installDependencies, missingDependency } from './dependencies.mjs';
 import { withLock } from './lock.mjs';
 import { ROOT, StepError, say } from './step.mjs';
@@ -30,6 +31,7 @@ export async function bootstrap({ machines }) {
     });
   }
   if (machines) await setUp({ log: say });
+  await keepCompiledCode();
 }
 
 function checkNode() {

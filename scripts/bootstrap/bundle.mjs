@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from './step.mjs';
 
 /**
  * Programs of dist and their bundles in dist/bundle. The command is in CommonJS form, which can be loaded with what V8
@@ -11,6 +12,8 @@ const PROGRAMS = /** @type {const} */ ([
   { program: 'harness/cli/main.js', bundle: 'mmucheck.cjs', format: 'cjs' },
   { program: 'harness/machines/worker/worker-entry.js', bundle: 'machine-worker.js', format: 'es' },
 ]);
+
+const COMMAND = join('dist', 'bundle', 'mmucheck.cjs');
 
 /** What the command does in most runs. */
 const EXAMPLES = ['examples/x64-user-process.yaml', 'examples/aarch64-firmware-el1.yaml'];
@@ -42,9 +45,19 @@ export async function bundlePrograms(root) {
       },
     });
   }
-  const command = join(root, 'dist', 'bundle', 'mmucheck.cjs');
-  fitForLoader(command);
-  // Without the compiled code the command only takes longer to start.
+  fitForLoader(join(root, COMMAND));
+}
+
+/**
+ * Makes sure that the command is kept as V8 compiles it while it runs; without that it only takes longer to start.
+ * What the machines need is among it if they are there.
+ * @param {string} [root]
+ */
+export async function keepCompiledCode(root = ROOT) {
+  // Not before it is known that this Node.js is new enough for it.
+  const { codeCacheOf } = await import('../../bin/program.js');
+  const command = join(root, COMMAND);
+  if (existsSync(codeCacheOf(command))) return;
   const writer = join(root, 'scripts', 'bootstrap', 'code-cache.mjs');
   spawnSync(process.execPath, [writer, command, ...EXAMPLES], { cwd: root, stdio: 'ignore' });
 }

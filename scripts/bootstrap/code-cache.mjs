@@ -3,11 +3,10 @@
  * `node scripts/bootstrap/code-cache.mjs PROGRAM EXAMPLE …`: verifies the examples, one after the other, with the
  * bundled command, and keeps what V8 has compiled meanwhile. What the command prints and finds does not matter.
  */
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { codeCacheOf, compileProgram } from '../../bin/program.js';
 
 const [program = '', ...examples] = process.argv.slice(2);
-rmSync(codeCacheOf(program), { force: true });
 const { script, run } = compileProgram(program);
 
 function next() {
@@ -19,7 +18,10 @@ function next() {
   }
   process.off('beforeExit', next);
   process.exitCode = 0;
-  writeFileSync(codeCacheOf(program), script.createCachedData());
+  // Nobody is to load half of it.
+  const whole = `${codeCacheOf(program)}.${process.pid}`;
+  writeFileSync(whole, script.createCachedData());
+  renameSync(whole, codeCacheOf(program));
 }
 
 // The command has ended when nothing is left to do.
