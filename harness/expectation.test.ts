@@ -27,6 +27,7 @@ const el1: AArch64Registers = {
 
 const NOTHING_SAID = {
   user: undefined,
+  guest: undefined,
   share: undefined,
   memoryType: undefined,
   pageSize: undefined,
@@ -132,6 +133,21 @@ describe('stage 2 promises EL0 what it promises EL1', () => {
   ])('%j: %s', (names, rights) => {
     for (const hcrEl2 of [1n, 1n << 12n]) expect(promise(bits(names), { ...el1, hcrEl2 })).toBe(rights);
   });
+});
+
+test.each([
+  ['none', '--- ---'],
+  ['w', '-w- -w-'],
+  ['rx', 'r-x r-x'],
+  ['rwx', 'rwx rwx'],
+])('what is said of a guest, %s, holds for EL1 and EL0', (word, rights) => {
+  const guest = {
+    read: word.includes('r'),
+    write: word.includes('w'),
+    execute: word.includes('x'),
+  };
+  const statement = { attributes: 0, aarch64: { ...NOTHING_SAID, guest } };
+  expect(promiseOfStatement(statement, { ...el1, hcrEl2: 1n })).toBe(rights);
 });
 
 describe('a memory type that is named', () => {

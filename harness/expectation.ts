@@ -68,7 +68,8 @@ export function permissionControls(registers: Registers): PermissionControls {
  * - supervisor: every access of the user is forbidden. Without it the user has what the supervisor has on
  *   x64; on AArch64 EL0 reads and writes nothing, but executes what is not execute-protected (Arm ARM
  *   D8.4.1: execution does not need readability).
- * - where it is said what the user may do, that holds for the user, and the attributes hold for the supervisor.
+ * - where it is said what the user may do, that holds for the user, and the attributes hold for the supervisor;
+ *   where it is said what the guest may do, that holds for both.
  */
 function expectedOf(
   statement: PageStatement | undefined,
@@ -79,9 +80,8 @@ function expectedOf(
   if (statement === undefined) return Expected.Unmapped;
   const { attributes, aarch64 } = statement;
   if ((attributes & MemoryAttributes.ReadProtect) !== 0) return Expected.Unmapped;
-  if (privilege === Privilege.User && aarch64?.user !== undefined) {
-    return includes(aarch64.user, access) ? Expected.Completes : Expected.Forbidden;
-  }
+  const rights = privilege === Privilege.User ? (aarch64?.user ?? aarch64?.guest) : aarch64?.guest;
+  if (rights !== undefined) return includes(rights, access) ? Expected.Completes : Expected.Forbidden;
   const isForbidden =
     (access === Access.Write && (attributes & MemoryAttributes.ReadOnly) !== 0) ||
     (access === Access.Execute && (attributes & MemoryAttributes.ExecuteProtect) !== 0) ||

@@ -79,6 +79,7 @@ function aarch64Findings(
   const log = new MismatchLog(10);
   const nothing = {
     user: undefined,
+    guest: undefined,
     share: undefined,
     memoryType: undefined,
     pageSize: undefined,

@@ -72,6 +72,9 @@ describe.each([
   ['stage2', 'attributes: [read-only]', 'attributes: [read-only, execute-protect]'],
   ['stage2', 'attributes: [execute-protect]', 'attributes: [read-only, execute-protect]'],
   ['stage2', 'attributes: [read-protect]', 'attributes: [read-only]'],
+  ['stage2', 'guest: none', 'attributes: [read-protect]'],
+  ['stage2', 'guest: rx', 'guest: rwx'],
+  ['stage2', 'guest: w', 'guest: rw'],
 ])('%s with %s declared', (regime, declared, built) => {
   test('is what tables built for it are', async () => {
     expect(await held(regime, declared, declared)).toMatchObject({ verdict: 'agree', mismatches: [] });

@@ -79,7 +79,7 @@ describe('what EL0 may do', () => {
   test.each([
     ['el2', 'EL2 has no EL0'],
     ['el3', 'EL3 has no EL0'],
-    ['stage2', 'stage 2 does not tell EL0 from EL1'],
+    ['stage2', 'stage 2 does not tell EL0 from EL1: say guest'],
   ])('%s: %s', (regime, message) => {
     for (const word of ['rw', 'none', 'true']) {
       const region = `user: ${word}, attributes: [execute-protect]`;
@@ -91,6 +91,43 @@ describe('what EL0 may do', () => {
     expect(complaintOf('user: w')).toBe(
       '4:42 unknown user permission: "w" (did you mean "rw"?); expected true, false, none, r, rw, x, rx, rwx',
     );
+  });
+});
+
+describe('what a guest may do', () => {
+  test.each([
+    ['none', ReadOnly | ExecuteProtect],
+    ['r', ReadOnly | ExecuteProtect],
+    ['w', ExecuteProtect],
+    ['rw', ExecuteProtect],
+    ['x', ReadOnly],
+    ['rx', ReadOnly],
+    ['wx', 0],
+    ['rwx', 0],
+  ])('guest: %s is said of stage 2, and stands for attributes too', (word, attributes) => {
+    const region = regionOf(`guest: ${word}`, 'regime: stage2');
+    expect(region.aarch64?.guest).toEqual(rights(word));
+    expect(region.attributes).toBe(attributes | Writeback);
+  });
+
+  test('is not said with attributes that say the same, nor of a regime that is no guest’s', () => {
+    for (const attribute of ['read-only', 'execute-protect', 'read-protect']) {
+      expect(complaintOf(`guest: rw, attributes: [${attribute}]`, 'regime: stage2')).toBe(
+        `4:43 region "r": guest rw: a region has this, or the attribute "${attribute}"`,
+      );
+    }
+    for (const regime of ['el1', 'el2', 'el2-vhe', 'el3']) {
+      expect(complaintOf('guest: rw', `regime: ${regime}`)).toMatch(
+        /^4:43 region "r": guest rw: EL.* is no guest's/,
+      );
+    }
+    expect(complaintOf('guest: true', 'regime: stage2')).toMatch(/^4:43 unknown guest permission: "true"/);
+  });
+
+  test('must not be to execute a device', () => {
+    const device = 'memoryType: device-nGnRE';
+    expect(regionOf(`guest: rw, ${device}`, 'regime: stage2').aarch64?.memoryType).toBe('device-nGnRE');
+    expect(complaintOf(`guest: rwx, ${device}`, 'regime: stage2')).toContain('must be execute-protect');
   });
 });
 

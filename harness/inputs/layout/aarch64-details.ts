@@ -7,13 +7,13 @@ import {
   ignoresShareability,
   PAGE_SIZES_OF_GRANULE,
 } from './aarch64-region.ts';
-import { readUserRights } from './aarch64-user.ts';
+import { readGuestRights, readUserRights } from './aarch64-user.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { AArch64Layout, LayoutRegion } from './layout.ts';
 import type { WrittenAArch64Region } from './layout-form.ts';
 import { firstFrameOf } from './physical-range.ts';
 
-const { ExecuteProtect, Supervisor, Uncached, Writeback, WriteCombining } = MemoryAttributes;
+const { ExecuteProtect, ReadOnly, Supervisor, Uncached, Writeback, WriteCombining } = MemoryAttributes;
 
 /** A region of an AArch64 layout: as read so far, as written, and what it is for. */
 export interface RegionInQuestion {
@@ -26,10 +26,15 @@ export interface RegionInQuestion {
 /** Adds to a region what an AArch64 layout may say of it beyond its range and its attributes. */
 export function withAArch64Details(question: RegionInQuestion, complaints: Complaint[]): LayoutRegion {
   const { region, written, mode, space } = question;
-  const attributes = cacheAttributeOf(question, complaints) | accessAttributesOf(question, complaints);
+  const guest = readGuestRights(question, complaints);
+  const attributes =
+    cacheAttributeOf(question, complaints) |
+    accessAttributesOf(question, complaints) |
+    (guest?.write === false ? ReadOnly : 0) |
+    (guest?.execute === false ? ExecuteProtect : 0);
   const complete = { ...region, attributes };
   const user = readUserRights({ ...question, region: complete }, complaints);
-  complainOfDevices(question, user?.rights.execute === true, complaints);
+  complainOfDevices({ ...question, region: complete }, user?.rights.execute === true, complaints);
   complainOfShare(question, attributes, complaints);
   complainOfGranule(question, complaints);
   if (written.global !== undefined && !hasUser(mode)) {
@@ -38,6 +43,7 @@ export function withAArch64Details(question: RegionInQuestion, complaints: Compl
   }
   const details: AArch64RegionDetails = {
     user: user?.rights,
+    guest,
     share: written.share?.value,
     memoryType: written.memoryType?.value,
     pageSize: written.pageSize?.value,

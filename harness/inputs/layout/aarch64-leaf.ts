@@ -119,13 +119,13 @@ function stageOneBits(region: LayoutRegion, isShared: boolean): bigint {
 
 /** Stage 2 (Arm ARM D8.4.2). */
 function stageTwoBits(region: LayoutRegion): bigint {
-  const { attributes } = region;
+  const { attributes, aarch64 } = region;
   const low =
     DescriptorLow.Valid |
     DescriptorLow.AccessFlag |
     (MEM_ATTR[memoryTypeOf(region)] << MEM_ATTR_SHIFT) |
     shareabilityOf(region) |
-    S2AP_READ |
+    (aarch64?.guest?.read === false ? 0 : S2AP_READ) |
     ((attributes & ReadOnly) === 0 ? S2AP_WRITE : 0);
   return wordsToBigInt(low, (attributes & ExecuteProtect) === 0 ? 0 : DescriptorHigh.UserExecuteNever);
 }
@@ -153,6 +153,7 @@ export function pageOfLeaf(regime: RegimeName, low: number, high: number): Queri
       (user !== undefined && !reads && !userExecutes ? Supervisor : 0),
     aarch64: {
       user,
+      guest: isTwo ? { read: reads, write: isWritable, execute: executes } : undefined,
       share: shareNameOf((low & DescriptorLow.Shareability) >> SHAREABILITY_SHIFT),
       memoryType,
       pageSize: undefined,

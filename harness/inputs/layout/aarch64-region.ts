@@ -88,12 +88,16 @@ export const AARCH64_PAGE_SIZE_NAMES = Object.keys(AARCH64_FRAMES_OF_PAGE_SIZE) 
 
 const RIGHTS = ['none', 'r', 'rw', 'x', 'rx', 'rwx'] as const;
 
+/** What a guest may do: S2AP and XN say each right for itself. */
+export const GUEST_WORDS = [...RIGHTS, 'w', 'wx'] as const;
+export type GuestWord = (typeof GUEST_WORDS)[number];
+
 /** What EL0 may do: `true` is whatever the privileged level may, `false` and `none` are nothing. */
 export const USER_WORDS = ['true', 'false', ...RIGHTS] as const;
 export type UserWord = (typeof USER_WORDS)[number];
 
 /** The rights that a word other than `true` gives. */
-export function rightsOfWord(word: Exclude<UserWord, 'true'>): Rights {
+export function rightsOfWord(word: Exclude<UserWord, 'true'> | GuestWord): Rights {
   const letters = word === 'none' || word === 'false' ? '' : word;
   return { read: letters.includes('r'), write: letters.includes('w'), execute: letters.includes('x') };
 }
@@ -107,6 +111,8 @@ export function wordOfRights({ read, write, execute }: Rights): string {
 export interface AArch64RegionDetails {
   /** What EL0 may do; the attributes then say what the privileged level may. */
   readonly user: Rights | undefined;
+  /** What the guest may do at stage 2, where that is said instead of attributes; these then follow from it. */
+  readonly guest: Rights | undefined;
   /** The shareability of the region, which SH of every leaf says. */
   readonly share: ShareName | undefined;
   /** The memory type, exactly. */

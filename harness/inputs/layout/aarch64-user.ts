@@ -37,7 +37,7 @@ export function readUserRights(
   const problem = hasUser(mode)
     ? inexpressible(attributes, rights, isNothing)
     : mode.regime === 'stage2'
-      ? 'stage 2 does not tell EL0 from EL1'
+      ? 'stage 2 does not tell EL0 from EL1: say guest'
       : `${space.name} has no EL0`;
   if (problem !== undefined)
     complaints.push({ message: `region "${name}": user ${word}: ${problem}`, ...place });
@@ -63,3 +63,26 @@ function inexpressible(
   }
   return undefined;
 }
+
+/** What the guest may do with a region of stage 2, where that is said. */
+export function readGuestRights(
+  { region, written, mode, space }: RegionInQuestion,
+  complaints: Complaint[],
+): Rights | undefined {
+  if (written.guest === undefined) return undefined;
+  const { value: word, place } = written.guest;
+  const other = written.attributes?.find(({ value }) => SAID_BY_GUEST.includes(value))?.value;
+  const problem =
+    mode.regime !== 'stage2'
+      ? `${space.name} is no guest's: say user, or attributes`
+      : other === undefined
+        ? undefined
+        : `a region has this, or the attribute "${other}"`;
+  if (problem !== undefined) {
+    complaints.push({ message: `region "${region.name}": guest ${word}: ${problem}`, ...place });
+  }
+  return rightsOfWord(word);
+}
+
+/** Attributes that say what `guest` says too, or that nothing is mapped. */
+const SAID_BY_GUEST: readonly string[] = ['read-only', 'execute-protect', 'read-protect'];

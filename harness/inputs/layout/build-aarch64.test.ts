@@ -93,6 +93,19 @@ describe('a leaf says what its region declares', () => {
   ])('stage 2, where bit 6 allows reads and bit 7 writes, %s', (keys, memAttr, bits) => {
     expect(leafOf('stage2', keys)).toBe(hex(page | AF | User | (memAttr << 2n) | bits));
   });
+
+  test.each([
+    ['none', UXN],
+    ['r', User | UXN],
+    ['w', NoWrite | UXN],
+    ['rw', User | NoWrite | UXN],
+    ['x', 0n],
+    ['rx', User],
+    ['wx', NoWrite],
+    ['rwx', User | NoWrite],
+  ])('stage 2, guest: %s', (word, bits) => {
+    expect(leafOf('stage2', `guest: ${word}`)).toBe(hex(page | AF | (0b1111n << 2n) | Inner | bits));
+  });
 });
 
 describe('a query answers in the words of the layout', () => {
@@ -125,8 +138,9 @@ describe('a query answers in the words of the layout', () => {
     [
       'stage2',
       'memoryType: normal-write-through, share: none, attributes: [read-only]',
-      'write-through, read-only, normal-write-through, share none',
+      'write-through, read-only, guest rx, normal-write-through, share none',
     ],
+    ['stage2', 'guest: w', 'writeback, execute-protect, guest w, normal-write-back, share inner'],
   ])('%s, %s', (regime, keys, text) => {
     expect(answer(regime, keys)).toBe(text);
   });

@@ -18,6 +18,7 @@ import {
   AARCH64_MEMORY_TYPE_NAMES,
   AARCH64_PAGE_SIZE_NAMES,
   GRANULE_NAMES,
+  GUEST_WORDS,
   SHARE_NAMES,
   USER_WORDS,
   type UserWord,
@@ -81,6 +82,10 @@ const AARCH64_REGION_FIELDS = {
   user: optional(
     placed(USER),
     'What EL0 may do, beside what the attributes let the privileged level do: none (or false), r, rw, x, rx, rwx, or true for the same as that level. Where absent, EL0 reads and writes nothing and executes what is not execute-protect or supervisor.',
+  ),
+  guest: optional(
+    placed(choice('guest permission', GUEST_WORDS)),
+    'Of stage 2: what the guest may do, instead of read-only and execute-protect: none, r, w, rw, x, rx, wx, rwx.',
   ),
   memoryType: optional(
     placed(choice('memory type', AARCH64_MEMORY_TYPE_NAMES)),
