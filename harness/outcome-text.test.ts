@@ -83,6 +83,13 @@ describe('an outcome in words', () => {
     );
   });
 
+  test('names no address where a machine only says that the walk left the memory', () => {
+    const outcome = { known: Known.Completion, faultAddress: 0n, physicalAddress: -1, memoryType: 0 };
+    expect(reportOutcome({ ...outcome, fault: StructuralFault.TableOutsideMemory }, 'aarch64')?.text).toBe(
+      'the walk needs a table entry where no memory is',
+    );
+  });
+
   test('is nothing if completion is unknown', () => {
     expect(textOf('x64', 0, KNOWN_ALL & ~Known.Completion)).toBeUndefined();
   });

@@ -74,10 +74,8 @@ function placeText(physicalAddress: number): string {
 function reportFault(outcome: Outcome, wording: Wording): ReportedOutcome {
   const { known, fault, faultAddress, physicalAddress } = outcome;
   if (isStructuralFault(fault)) {
-    return {
-      completes: false,
-      text: `the walk needs a table entry at ${hex(physicalAddress)}, where no memory is`,
-    };
+    const where = physicalAddress < 0 ? '' : ` at ${hex(physicalAddress)},`; // a machine does not say it
+    return { completes: false, text: `the walk needs a table entry${where} where no memory is` };
   }
   const address = (known & Known.FaultAddress) !== 0 ? hex(faultAddress) : undefined;
   const hasStatus = (known & Known.FaultStatus) !== 0;

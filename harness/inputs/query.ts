@@ -76,8 +76,15 @@ function attributesByTranslation(
 export function queryTables(memory: PhysicalMemory, registers: Registers): Query | undefined {
   if (registers.architecture === 'aarch64' && registers.mair !== MAIR) return undefined;
   const pageTable = openTables(memory, registers);
-  return pageTable instanceof Error ? undefined : queryOf(pageTable);
+  if (pageTable instanceof Error) return undefined;
+  const ask = queryOf(pageTable);
+  if (registers.architecture === 'x64') return ask;
+  const end = 1n << (64n - (registers.tcr & TCR_T0SZ));
+  return (address) => (toBigInt(address) < end ? ask(address) : undefined);
 }
+
+/** TCR_ELx.T0SZ: the tables have entries for 48 bits of addresses, but only those below 2^(64 − T0SZ) get to them. */
+const TCR_T0SZ = 0x3fn;
 
 /** Opens tables that something else has built, or says why the engine cannot. */
 export function openTables(

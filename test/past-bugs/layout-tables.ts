@@ -15,7 +15,7 @@ const WIDEST_SIZE_OFFSET = 0x3fn;
 export class LayoutTables {
   readonly layout: Layout;
   readonly memory: PhysicalMemory;
-  registers: AArch64Registers;
+  #registers: AArch64Registers;
   readonly #upkeep: BuiltLayout['upkeep'];
 
   constructor(yaml: string) {
@@ -23,8 +23,18 @@ export class LayoutTables {
     const { memory, registers, upkeep } = buildLayout(this.layout);
     if (registers.architecture !== 'aarch64') throw new Error('an AArch64 layout is expected');
     this.memory = memory;
-    this.registers = registers;
+    this.#registers = registers;
     this.#upkeep = upkeep;
+  }
+
+  get registers(): AArch64Registers {
+    return this.#registers;
+  }
+
+  /** Sets registers otherwise. */
+  install(changed: Partial<AArch64Registers>): this {
+    this.#registers = { ...this.#registers, ...changed };
+    return this;
   }
 
   /** The tables as a capture that is held against the layout. */
