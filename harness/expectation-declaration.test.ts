@@ -3,24 +3,16 @@ import { Access, Privilege } from '../src/access-list.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import { MemoryAttributes } from '../src/memory-attributes.ts';
 import { KNOWN_ALL, Known, x64Fault } from '../src/outcome-list.ts';
-import type { X64Registers } from '../src/registers.ts';
+import { X64_REGISTERS } from '../test/support/registers.ts';
 import { Declaration, NO_REGION, UNDECLARED } from './expectation-declaration.ts';
 import { type PlanChunk, planChunk } from './plan.ts';
 import { firstSlot, lastSlot } from './plan-points.ts';
 
-const registers: X64Registers = {
-  architecture: 'x64',
-  cr0: 0x8001_0033n,
-  cr3: 0n,
-  cr4: 0x20n,
-  efer: 0xd00n,
-  physicalAddressBits: 40,
-};
 const regions = [
   { name: 'a', firstPage: 16, pageCount: 2, firstFrame: 16, attributes: MemoryAttributes.ReadOnly },
   { name: 'b', firstPage: 18, pageCount: 1, firstFrame: 500, attributes: MemoryAttributes.None },
 ];
-const declaration = new Declaration(regions, [{ firstPage: 100, pageCount: 10 }], registers);
+const declaration = new Declaration(regions, [{ firstPage: 100, pageCount: 10 }], X64_REGISTERS);
 
 interface Answer {
   known?: number;

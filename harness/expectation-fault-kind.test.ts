@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HPFAR_NONE, OutcomeList, x64Fault } from '../src/outcome-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
+import { EL1_REGISTERS } from '../test/support/registers.ts';
 import { FAULT_KIND, faultKindOf } from './expectation-fault-kind.ts';
 
 test.each([
@@ -36,16 +37,7 @@ test('an AArch64 exception that is no abort is no fault of translation, whatever
 });
 
 describe('where stage 2 is alone', () => {
-  const stageTwo: AArch64Registers = {
-    architecture: 'aarch64',
-    exceptionLevel: 1,
-    ttbr0: 0n,
-    ttbr1: 0n,
-    tcr: 0n,
-    mair: 0n,
-    sctlr: 0n,
-    hcrEl2: 1n,
-  };
+  const stageTwo: AArch64Registers = { ...EL1_REGISTERS, sctlr: 0n, hcrEl2: 1n };
   const kindOf = (status: number, registers: AArch64Registers, hpfar = HPFAR_NONE) => {
     const outcomes = new OutcomeList(1);
     outcomes.fault[0] = (DATA_ABORT_SAME_LEVEL | status) >>> 0;

@@ -2,37 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { Access, Privilege } from '../src/access-list.ts';
 import { memoryAttributeByName } from '../src/memory-attributes.ts';
 import type { AArch64Registers, X64Registers } from '../src/registers.ts';
+import { EL1_REGISTERS, X64_REGISTERS } from '../test/support/registers.ts';
 import { Expected, expectationOf, type PageStatement, permissionControls } from './expectation.ts';
 import { acceptedMemoryTypes, memoryTypesOf } from './expectation-memory-type.ts';
 import type { AArch64MemoryTypeName } from './inputs/layout/aarch64-region.ts';
-
-const x64: X64Registers = {
-  architecture: 'x64',
-  cr0: 0x8001_0033n,
-  cr3: 0n,
-  cr4: 0x20n,
-  efer: 0xd00n,
-  physicalAddressBits: 40,
-};
-const el1: AArch64Registers = {
-  architecture: 'aarch64',
-  exceptionLevel: 1,
-  ttbr0: 0n,
-  ttbr1: 0n,
-  tcr: 0n,
-  mair: 0n,
-  sctlr: 1n,
-  hcrEl2: 0n,
-};
-
-const NOTHING_SAID = {
-  user: undefined,
-  guest: undefined,
-  share: undefined,
-  memoryType: undefined,
-  pageSize: undefined,
-  global: undefined,
-};
 
 function bits(names: readonly string[]): number {
   return names.reduce((all, name) => all | (memoryAttributeByName(name) ?? Number.NaN), 0);
@@ -73,21 +46,21 @@ describe('an x64 region promises', () => {
     [['read-protect', 'supervisor'], 'unmapped'],
     [['uncached', 'write-protect'], 'rwx rwx'],
   ])('%j: %s', (names, rights) => {
-    expect(promise(bits(names), x64)).toBe(rights);
+    expect(promise(bits(names), X64_REGISTERS)).toBe(rights);
   });
 
   test('nothing where no region is', () => {
-    expect(promise(undefined, x64)).toBe('unmapped');
+    expect(promise(undefined, X64_REGISTERS)).toBe('unmapped');
   });
 
   test('read-only to the supervisor even if CR0.WP is clear: the tables alone do not keep that promise', () => {
-    expect(promise(bits(['read-only']), { ...x64, cr0: 0x8000_0033n })).toBe('r-x r-x');
+    expect(promise(bits(['read-only']), { ...X64_REGISTERS, cr0: 0x8000_0033n })).toBe('r-x r-x');
   });
 
   test('no supervisor fetch from what is the user’s under SMEP, and no supervisor data access under SMAP', () => {
-    expect(promise(0, { ...x64, cr4: 0x10_0020n })).toBe('rw- rwx');
-    expect(promise(0, { ...x64, cr4: 0x20_0020n })).toBe('--x rwx');
-    expect(promise(bits(['supervisor']), { ...x64, cr4: 0x30_0020n })).toBe('rwx ---');
+    expect(promise(0, { ...X64_REGISTERS, cr4: 0x10_0020n })).toBe('rw- rwx');
+    expect(promise(0, { ...X64_REGISTERS, cr4: 0x20_0020n })).toBe('--x rwx');
+    expect(promise(bits(['supervisor']), { ...X64_REGISTERS, cr4: 0x30_0020n })).toBe('rwx ---');
   });
 });
 
@@ -99,7 +72,7 @@ describe('an AArch64 EL1 region promises', () => {
     [['writeback', 'read-only', 'execute-protect'], 'r-- ---'],
     [['writeback', 'read-protect'], 'unmapped'],
   ])('%j: %s', (names, rights) => {
-    expect(promise(bits(names), el1)).toBe(rights);
+    expect(promise(bits(names), EL1_REGISTERS)).toBe(rights);
   });
 });
 
@@ -110,7 +83,7 @@ describe('what is said of EL0', () => {
       write: letters.includes('w'),
       execute: letters.includes('x'),
     };
-    return promiseOfStatement({ attributes: bits(names), aarch64: { ...NOTHING_SAID, user } }, el1);
+    return promiseOfStatement({ attributes: bits(names), aarch64: { user } }, EL1_REGISTERS);
   };
 
   test.each([
@@ -131,7 +104,8 @@ describe('stage 2 promises EL0 what it promises EL1', () => {
     [['writeback', 'read-only'], 'r-x r-x'],
     [['writeback', 'execute-protect'], 'rw- rw-'],
   ])('%j: %s', (names, rights) => {
-    for (const hcrEl2 of [1n, 1n << 12n]) expect(promise(bits(names), { ...el1, hcrEl2 })).toBe(rights);
+    for (const hcrEl2 of [1n, 1n << 12n])
+      expect(promise(bits(names), { ...EL1_REGISTERS, hcrEl2 })).toBe(rights);
   });
 });
 
@@ -146,13 +120,13 @@ test.each([
     write: word.includes('w'),
     execute: word.includes('x'),
   };
-  const statement = { attributes: 0, aarch64: { ...NOTHING_SAID, guest } };
-  expect(promiseOfStatement(statement, { ...el1, hcrEl2: 1n })).toBe(rights);
+  const statement = { attributes: 0, aarch64: { guest } };
+  expect(promiseOfStatement(statement, { ...EL1_REGISTERS, hcrEl2: 1n })).toBe(rights);
 });
 
 describe('a memory type that is named', () => {
   const typesOf = (memoryType: AArch64MemoryTypeName) =>
-    memoryTypesOf({ attributes: 0, aarch64: { ...NOTHING_SAID, memoryType } }, 'aarch64');
+    memoryTypesOf({ attributes: 0, aarch64: { memoryType } }, 'aarch64');
 
   test.each([
     ['device-nGnRnE', 0x00],

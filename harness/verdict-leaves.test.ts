@@ -72,22 +72,12 @@ regions:
 );
 
 /** What is found when the tables of {@link AARCH64_LAYOUT} are held against other details of its regions. */
-function aarch64Findings(
-  ...details: readonly (Partial<NonNullable<DeclaredRegion['aarch64']>> | undefined)[]
-): (string | undefined)[] {
+function aarch64Findings(...details: readonly DeclaredRegion['aarch64'][]): (string | undefined)[] {
   const { memory, registers } = buildLayout(AARCH64_LAYOUT);
   const log = new MismatchLog(10);
-  const nothing = {
-    user: undefined,
-    guest: undefined,
-    share: undefined,
-    memoryType: undefined,
-    pageSize: undefined,
-    global: undefined,
-  };
   const regions = AARCH64_LAYOUT.regions.map(({ aarch64: _, ...region }, at) => ({
     ...region,
-    ...(details[at] !== undefined && { aarch64: { ...nothing, ...details[at] } }),
+    ...(details[at] !== undefined && { aarch64: details[at] }),
   }));
   judgeLeaves(regions, createWalker(memory, registers).leaves(), memory, log);
   return log.mismatches.map(({ address, remark }) => `${address} ${remark}`);

@@ -1,19 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { KNOWN_ALL, OutcomeList, x64Fault } from '../src/outcome-list.ts';
-import type { X64Registers } from '../src/registers.ts';
+import { X64_REGISTERS } from '../test/support/registers.ts';
 import type { Expectation } from './expectation.ts';
 import { Expected } from './expectation.ts';
 import { partyAlone, type Statement } from './verdict-parties.ts';
 
-const registers: X64Registers = {
-  architecture: 'x64',
-  cr0: 0x8001_0033n,
-  cr3: 0n,
-  cr4: 0x20n,
-  efer: 0xd00n,
-  physicalAddressBits: 40,
-};
-const access = { registers, index: 0, kind: 1, offset: 0 } as const;
+const access = { registers: X64_REGISTERS, index: 0, kind: 1, offset: 0 } as const;
 
 function outcomes(fault: number): OutcomeList {
   const list = new OutcomeList(1);

@@ -156,7 +156,6 @@ export function pageOfLeaf(regime: RegimeName, low: number, high: number): Queri
       guest: isTwo ? { read: reads, write: isWritable, execute: executes } : undefined,
       share: shareNameOf((low & DescriptorLow.Shareability) >> SHAREABILITY_SHIFT),
       memoryType,
-      pageSize: undefined,
       global: isShared ? !has(DescriptorLow.NotGlobal) : undefined,
     },
   };

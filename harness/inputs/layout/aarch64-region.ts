@@ -107,18 +107,18 @@ export function wordOfRights({ read, write, execute }: Rights): string {
   return `${read ? 'r' : ''}${write ? 'w' : ''}${execute ? 'x' : ''}` || 'none';
 }
 
-/** What a region of an AArch64 layout may declare beyond its attributes; undefined: not declared. */
+/** What a region of an AArch64 layout may declare beyond its attributes; what is absent is not declared. */
 export interface AArch64RegionDetails {
   /** What EL0 may do; the attributes then say what the privileged level may. */
-  readonly user: Rights | undefined;
+  readonly user?: Rights | undefined;
   /** What the guest may do at stage 2, where that is said instead of attributes; these then follow from it. */
-  readonly guest: Rights | undefined;
+  readonly guest?: Rights | undefined;
   /** The shareability of the region, which SH of every leaf says. */
-  readonly share: ShareName | undefined;
+  readonly share?: ShareName | undefined;
   /** The memory type, exactly. */
-  readonly memoryType: AArch64MemoryTypeName | undefined;
+  readonly memoryType?: AArch64MemoryTypeName | undefined;
   /** The largest page or block that may map it. */
-  readonly pageSize: AArch64PageSizeName | undefined;
+  readonly pageSize?: AArch64PageSizeName | undefined;
   /** Whether nG is clear in every leaf. */
-  readonly global: boolean | undefined;
+  readonly global?: boolean | undefined;
 }
