@@ -31,13 +31,6 @@ const ROOT = 0x1_0000_0000;
 const TABLE_FRAMES = 2064;
 
 const { Present, Writable, NoExecute } = PageTableFlags;
-/** Names of this module, which V8 resolves once: imports are loaded and checked in each round of a loop. */
-const START = S;
-const FRAME = PAGE;
-const SMALL = Size4KiB;
-const pageAt = Page.fromStartAddress;
-const frameAt = PhysFrame.fromStartAddress;
-const callPage = strided;
 const BITS = { table: 0x3n, page: 0x3n, large: 0x83n };
 const NO_EXECUTE_BIT = 1n << 63n;
 
@@ -77,40 +70,45 @@ function fresh() {
 }
 
 /*
- * The timed loops. They stand outside the workloads' closures, where V8 would load and check what they share in each
- * round.
+ * The timed loops. They stand outside the workloads' closures, and take what they share into variables: V8 loads and
+ * checks constants of a module in each round.
  */
 
 function mapAll(table: OffsetPageTable, allocator: FrameAllocator, form: AddressForm, stride: number): void {
-  for (let call = 0; call < CALLS; call++) {
-    const address = form.address(callPage(call, stride));
-    const page = pageAt(SMALL, address);
-    const frame = frameAt(SMALL, address);
-    table.size4KiB.mapTo(page, frame, Present | Writable, allocator).ignore();
+  const { size4KiB } = table;
+  const [calls, size, pageAt, frameAt] = [CALLS, Size4KiB, Page.fromStartAddress, PhysFrame.fromStartAddress];
+  const flags = Present | Writable;
+  for (let call = 0; call < calls; call++) {
+    const address = form.address(strided(call, stride));
+    size4KiB.mapTo(pageAt(size, address), frameAt(size, address), flags, allocator).ignore();
   }
 }
 
 /** @returns the sum of all physical addresses, less {@link S} each */
 function translateAll(table: OffsetPageTable, form: AddressForm, stride: number): number {
+  const [calls, bytes, start] = [CALLS, PAGE, S];
   let sum = 0;
-  for (let call = 0; call < CALLS; call++) {
-    const result = table.translate(form.inPage(callPage(call, stride)));
-    if (result.kind === 'mapped') sum += result.frame * FRAME + result.offset - START;
+  for (let call = 0; call < calls; call++) {
+    const result = table.translate(form.inPage(strided(call, stride)));
+    if (result.kind === 'mapped') sum += result.frame * bytes + result.offset - start;
   }
   return sum;
 }
 
 function updateAll(table: OffsetPageTable, form: AddressForm, stride: number): void {
-  for (let call = 0; call < CALLS; call++) {
-    const page = pageAt(SMALL, form.address(callPage(call, stride)));
-    table.size4KiB.updateFlags(page, Present | Writable | NoExecute).ignore();
+  const { size4KiB } = table;
+  const [calls, size, pageAt] = [CALLS, Size4KiB, Page.fromStartAddress];
+  const flags = Present | Writable | NoExecute;
+  for (let call = 0; call < calls; call++) {
+    size4KiB.updateFlags(pageAt(size, form.address(strided(call, stride))), flags).ignore();
   }
 }
 
 function unmapAll(table: OffsetPageTable, form: AddressForm, stride: number): void {
-  for (let call = 0; call < CALLS; call++) {
-    const page = pageAt(SMALL, form.address(callPage(call, stride)));
-    table.size4KiB.unmap(page).flush.ignore();
+  const { size4KiB } = table;
+  const [calls, size, pageAt] = [CALLS, Size4KiB, Page.fromStartAddress];
+  for (let call = 0; call < calls; call++) {
+    size4KiB.unmap(pageAt(size, form.address(strided(call, stride)))).flush.ignore();
   }
 }
 

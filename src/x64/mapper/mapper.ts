@@ -107,8 +107,9 @@ export class Mapper<S extends PageSize> {
    */
   unmap(page: Page<S>): Unmapped<S> {
     const { ledger } = this.#context;
-    const at = this.#quickEntry(page);
-    const words = this.#leaves.words;
+    const leaves = this.#leaves;
+    const at = this.#level === 1 ? leaves.entryOfPage(page) : NOTHING;
+    const { words } = leaves;
     let frame: number;
     if (at >= 0 && ((words[at] as number) & (Present | HugePage)) === Present) {
       frame = frameOf(words[at] as number, words[at | 1] as number);
@@ -140,8 +141,9 @@ export class Mapper<S extends PageSize> {
    */
   updateFlags(page: Page<S>, flags: PageTableFlagBits): MapperFlush<S> {
     const { ledger } = this.#context;
-    const at = this.#quickEntry(page);
-    const words = this.#leaves.words;
+    const leaves = this.#leaves;
+    const at = this.#level === 1 ? leaves.entryOfPage(page) : NOTHING;
+    const { words } = leaves;
     if (at >= 0 && ((words[at] as number) | (words[at | 1] as number)) !== 0) {
       words[at] = ((words[at] as number) & ADDRESS_LOW) | lowWord(flags);
       words[at | 1] = ((words[at | 1] as number) & ADDRESS_HIGH) | highWord(flags);
@@ -186,11 +188,6 @@ export class Mapper<S extends PageSize> {
     return this.#frameOf(low, words[index + 1] as number);
   }
 
-  /** {@link LeafTables.entryOfPage}; NO_ENTRY also for pages of another size than 4 KiB. */
-  #quickEntry(page: number): number {
-    return this.#level === 1 ? this.#leaves.entryOfPage(page) : NOTHING;
-  }
-
   /**
    * Maps a 4 KiB page if no parent has to change and nothing is wrong.
    * @returns false if nothing was done
@@ -200,10 +197,11 @@ export class Mapper<S extends PageSize> {
     const frameLow = frame & 0xf_ffff;
     if (frameHigh * 2 ** 20 + frameLow !== frame || frame >= this.#frameEnd) return false;
     if ((flags & (Present | HugePage)) !== Present) return false;
-    const at = this.#quickEntry(page);
-    if (at < 0) return false;
+    if (this.#level !== 1) return false;
     const leaves = this.#leaves;
-    const words = leaves.words;
+    const at = leaves.entryOfPage(page);
+    if (at < 0) return false;
+    const { words } = leaves;
     if ((flags & PARENT_FLAGS & ~leaves.commonLow) !== 0) return false;
     if (((words[at] as number) | (words[at | 1] as number)) !== 0) return false;
     words[at] = (frameLow << 12) | lowWord(flags);
