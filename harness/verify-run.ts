@@ -27,6 +27,7 @@ export class MachineRun {
   readonly #started = performance.now();
   #ended = Number.NaN;
   #starting: Promise<void> | undefined;
+  #provider: MachineProvider | undefined;
   #machine: Machine | undefined;
   #verdict: MachineVerdict | undefined;
   #tables: TableChanges | null = null;
@@ -47,11 +48,21 @@ export class MachineRun {
     return this.#verdict?.mismatched ?? 0;
   }
 
-  /** Starts the machine and loads the image. Its absence is no error: see {@link trouble}. */
+  /** Loads the machine's module and lets it begin to look for the machine, while there is other work to do. */
+  async find(): Promise<void> {
+    this.#provider = await this.#attempt(() => this.#candidate.provider());
+    // What it finds, or that it fails, it says again when the machine is opened.
+    this.#provider?.detect().catch(() => {});
+  }
+
+  /**
+   * Starts the machine and loads the image; called once, after {@link find}. Its absence is no error: see
+   * {@link trouble}.
+   */
   async start(image: GuestImage, options: MachineOptions): Promise<void> {
     this.#starting = this.#attempt(async () => {
-      const provider = await this.#candidate.provider();
-      this.#machine = await provider.open(options);
+      if (this.#provider === undefined) return;
+      this.#machine = await this.#provider.open(options);
       await this.#machine.load(image);
     });
     await this.#starting;

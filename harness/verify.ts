@@ -67,6 +67,7 @@ async function verifyWith(
   options: VerifyOptions,
 ): Promise<Report> {
   const { registers, memory } = input;
+  await Promise.all(runs.map((run) => run.find()));
   const { walker, translated, privileges, ...understood } = understand(input);
   const leaves = understood.leaves();
   const declaration = declarationOf(input);

@@ -1,4 +1,4 @@
-import { execa } from 'execa';
+import { type ExecFileException, execFile } from 'node:child_process';
 
 /** What is installed under an executable's name, or why it cannot be used. */
 export type QemuVersion =
@@ -21,12 +21,27 @@ export function qemuVersion(executable: string, packageName: string): Promise<Qe
 }
 
 async function askVersion(executable: string, packageName: string): Promise<QemuVersion> {
-  const result = await execa(executable, ['--version'], { reject: false, timeout: 10_000, stdin: 'ignore' });
-  const version = /version (\d+(?:\.\d+)+)/.exec(result.stdout)?.[1];
+  const { error, stdout, stderr } = await askForVersion(executable);
+  const version = /version (\d+(?:\.\d+)+)/.exec(stdout)?.[1];
   if (version !== undefined) return { found: true, version };
-  if (result.code === 'ENOENT') {
+  if (error?.code === 'ENOENT') {
     return { found: false, reason: `${executable} is not installed (Debian package ${packageName})` };
   }
-  const said = (result.stderr || result.stdout || result.shortMessage || '').trim().slice(0, 500);
+  const said = (stderr || stdout || error?.message || '').trim().slice(0, 500);
   return { found: false, reason: `${executable} --version gave no version: ${said}` };
+}
+
+interface Answer {
+  readonly error: ExecFileException | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program with `--version`; by execFile, because execa's own start takes as long as QEMU's answer. */
+function askForVersion(executable: string): Promise<Answer> {
+  return new Promise((resolve) => {
+    execFile(executable, ['--version'], { timeout: 10_000 }, (error, stdout, stderr) => {
+      resolve({ error, stdout, stderr });
+    }).stdin?.end();
+  });
 }
