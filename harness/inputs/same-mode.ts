@@ -1,3 +1,4 @@
+import { HcrEl2 } from '../../src/aarch64/translation-control.ts';
 import { decodeStageOne, isStageOneOn } from '../../src/aarch64/walk-stage-one.ts';
 import { decodeStageTwo, isStageTwoOn } from '../../src/aarch64/walk-stage-two.ts';
 import type { AArch64Registers, Registers } from '../../src/registers.ts';
@@ -5,9 +6,6 @@ import { x64Levels } from './capture/root-tables.ts';
 import { InputError } from './input-error.ts';
 import { geometryOf } from './layout/aarch64-geometry.ts';
 import type { AArch64Layout, Layout } from './layout/layout.ts';
-
-/** HCR_EL2.E2H (Arm ARM D19.2.48). */
-const HCR_E2H = 1n << 34n;
 
 /**
  * Makes sure that a layout and the tables of a capture are for the same mode: others cannot be compared.
@@ -33,7 +31,7 @@ export function checkSameMode(path: string, layout: Layout, tablesPath: string, 
 /** The regime that registers are for, by the names of layouts; two stages at once are none that a layout has. */
 function regimeOf(registers: AArch64Registers): string {
   const { exceptionLevel, hcrEl2 } = registers;
-  if (exceptionLevel === 2) return (hcrEl2 & HCR_E2H) === 0n ? 'el2' : 'el2-vhe';
+  if (exceptionLevel === 2) return (hcrEl2 & HcrEl2.E2h) === 0n ? 'el2' : 'el2-vhe';
   if (exceptionLevel === 3) return 'el3';
   if (!isStageTwoOn(registers)) return 'el1';
   return isStageOneOn(registers) ? 'el1 under stage 2' : 'stage2';

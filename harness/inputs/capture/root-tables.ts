@@ -1,3 +1,4 @@
+import { HcrEl2, Tcr1 } from '../../../src/aarch64/translation-control.ts';
 import type { Registers, X64Registers } from '../../../src/registers.ts';
 
 /** Where a top-level table is. */
@@ -12,13 +13,6 @@ export interface RootTable {
 const CR3_ADDRESS = 0xf_ffff_ffff_f000n;
 /** Bits 47:12 of TTBRn_ELx; a table smaller than a page may begin inside that frame (Arm ARM D19.2). */
 const TTBR_ADDRESS = 0xffff_ffff_f000n;
-/** TCR_EL1.EPD0, EPD1: no walks from TTBR0, TTBR1. */
-const TCR_EPD0 = 1n << 7n;
-const TCR_EPD1 = 1n << 23n;
-/** HCR_EL2.VM and DC: EL1 is under stage 2. */
-const HCR_STAGE_TWO = (1n << 0n) | (1n << 12n);
-/** HCR_EL2.E2H: EL2 has two ranges as EL1 has. */
-const HCR_E2H = 1n << 34n;
 
 /** CR4.LA57: five levels of tables. */
 const CR4_LA57 = 1n << 12n;
@@ -34,14 +28,14 @@ export function rootTables(registers: Registers): RootTable[] {
     return [{ register: 'cr3', frame: Number((registers.cr3 & CR3_ADDRESS) >> 12n) }];
   }
   const { exceptionLevel, hcrEl2, tcr, vttbr } = registers;
-  if (exceptionLevel === 1 && (hcrEl2 & HCR_STAGE_TWO) !== 0n) {
+  if (exceptionLevel === 1 && (hcrEl2 & (HcrEl2.Vm | HcrEl2.Dc)) !== 0n) {
     // The tables of stage 1, if there are any, are at addresses that stage 2 translates.
     return vttbr === undefined ? [] : [ttbr('vttbr', vttbr)];
   }
-  const twoRanges = exceptionLevel === 1 || (exceptionLevel === 2 && (hcrEl2 & HCR_E2H) !== 0n);
+  const twoRanges = exceptionLevel === 1 || (exceptionLevel === 2 && (hcrEl2 & HcrEl2.E2h) !== 0n);
   const roots: RootTable[] = [];
-  if (!twoRanges || (tcr & TCR_EPD0) === 0n) roots.push(ttbr('ttbr0', registers.ttbr0));
-  if (twoRanges && (tcr & TCR_EPD1) === 0n) roots.push(ttbr('ttbr1', registers.ttbr1));
+  if (!twoRanges || (tcr & Tcr1.Epd0) === 0n) roots.push(ttbr('ttbr0', registers.ttbr0));
+  if (twoRanges && (tcr & Tcr1.Epd1) === 0n) roots.push(ttbr('ttbr1', registers.ttbr1));
   return roots;
 }
 

@@ -1,9 +1,9 @@
+import { FRAME_SHIFT } from '../../../src/addresses.ts';
 import { geometryOf } from './aarch64-geometry.ts';
 import { AARCH64_FRAMES_OF_PAGE_SIZE, PAGE_SIZES_OF_GRANULE } from './aarch64-region.ts';
 import type { AArch64Layout, LayoutRegion } from './layout.ts';
 
 const LAST_LEVEL = 3;
-const FRAME_SHIFT = 12;
 
 /** What a region of a layout may be mapped with at most, in 4 KiB pages. */
 export interface LargestLeaf {

@@ -71,7 +71,7 @@ describe('tables that there are not are refused', () => {
     ],
     [
       'regime: stage2\nvaBits: 40\npaBits: 42',
-      '3:9 paBits 42: at stage 2 walks start at level 0 only with 44 bits or more',
+      '4:9 paBits 42: at stage 2 walks start at level 0 only with 44 bits or more',
     ],
   ])('%j', (head, message) => {
     expect(complaintOf(head)).toContain(message);

@@ -25,9 +25,10 @@ export function readAArch64Mode(
     ...(paBits !== undefined && { paBits: Number(paBits.value) }),
   } as const;
   const { pageShift } = geometryOf(mode);
-  const place = (rootLevel ?? vaBits ?? paBits)?.place;
-  const problem = problemOfLevels(mode, pageShift) ?? problemOfStageTwo(mode);
-  if (problem !== undefined) complaints.push({ message: problem, ...place });
+  const levels = problemOfLevels(mode, pageShift);
+  if (levels !== undefined) complaints.push({ message: levels, ...(rootLevel ?? vaBits)?.place });
+  const stageTwo = levels === undefined ? problemOfStageTwo(mode) : undefined;
+  if (stageTwo !== undefined) complaints.push({ message: stageTwo, ...paBits?.place });
   if (paBits !== undefined && !PHYSICAL_ADDRESS_SIZES.includes(Number(paBits.value))) {
     const message = `paBits ${paBits.value}: physical addresses have ${PHYSICAL_ADDRESS_SIZES.join(', ')} bits`;
     complaints.push({ message, ...paBits.place });

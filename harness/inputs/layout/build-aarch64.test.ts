@@ -171,6 +171,14 @@ test('a region that is not mapped to an address of the same remainder is mapped 
   expect([first?.pages, others.length]).toEqual([1, 1023]);
 });
 
+test('a region is mapped by the largest pages and blocks that fit, wherever it begins', () => {
+  const region = 'name: r, base: 2M, size: 3M, physical: 0x40000000';
+  expect(leavesOf(layoutOf('regime: el2', [region])).map(({ pages }) => pages)).toEqual([
+    512,
+    ...Array.from({ length: 256 }, () => 1),
+  ]);
+});
+
 describe('tables of any form', () => {
   const forms = fc
     .record({

@@ -10,7 +10,7 @@ import {
 } from '../../../src/aarch64/mapping/regime.ts';
 import { RootTable } from '../../../src/aarch64/mapping/root-table.ts';
 import { translationRegisters } from '../../../src/aarch64/translation-registers.ts';
-import { addressOfPage } from '../../../src/addresses.ts';
+import { addressOfPage, FRAME_SHIFT } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import type { SequentialAllocator } from '../../../src/memory/sequential-allocator.ts';
 import { MemoryAttributes } from '../../../src/memory-attributes.ts';
@@ -77,7 +77,7 @@ export function buildAArch64(
   const lower = below.length > 0 || upper === undefined ? tree('lower', below) : undefined;
   const mair = LAYOUT_MAIR;
   return {
-    pageTable: new AArch64Tables(layout.regime, 2 ** (pageShift - 12), lower, upper),
+    pageTable: new AArch64Tables(layout.regime, 2 ** (pageShift - FRAME_SHIFT), lower, upper),
     registers: translationRegisters({ regime, lower, upper, granule, rootLevel, physicalAddressBits, mair }),
   };
 }
@@ -87,14 +87,18 @@ function mapRegion(table: RootTable, layout: AArch64Layout, region: LayoutRegion
   if ((attributes & MemoryAttributes.ReadProtect) !== 0) return;
   const flags = leafFlags(layout.regime, region);
   const { pages: limit, larger } = largestLeaf(layout, region);
-  const granulePages = 2 ** (geometryOf(layout).pageShift - 12);
+  const granulePages = 2 ** (geometryOf(layout).pageShift - FRAME_SHIFT);
   const constraints = limit === granulePages ? Constraints.NoBlockMappings : Constraints.None;
-  // A call that does not cover a larger block cannot make one.
-  const step = larger === undefined ? pageCount : larger / 2;
-  for (let page = firstPage; page < firstPage + pageCount; ) {
-    const end = Math.min(firstPage + pageCount, Math.floor(page / step) * step + step);
+  const endPage = firstPage + pageCount;
+  for (let page = firstPage; page < endPage; ) {
+    // A call that does not cover a larger block cannot make one.
+    const end = larger === undefined ? endPage : Math.min(endPage, nextMultiple(page, larger / 2));
     const physical = addressOfPage(firstFrame + page - firstPage);
     table.mapRange(MemoryRegion.ofPages(page, end), physical, flags, constraints);
     page = end;
   }
+}
+
+function nextMultiple(page: number, of: number): number {
+  return (Math.floor(page / of) + 1) * of;
 }
