@@ -1,3 +1,4 @@
+import { FaultStatus, faultStatusCode } from '../src/aarch64/walk-fault.ts';
 import { isDevice, MEMORY_TYPE_INDICES, type MemoryTypeTable } from '../src/aarch64/walk-memory-type.ts';
 import { Access } from '../src/access-list.ts';
 import type { Erratum } from './errata.ts';
@@ -13,17 +14,12 @@ const test = 'test/machines/errata.test.ts';
 /** The release that has been looked at. */
 const VERSIONS = { from: '7.2', before: '7.3' } as const;
 
-/** The level in a fault status, of levels 0 to 3. */
-const LEVEL = 0b11;
-
 const WALK_FAULT_LEVEL: WalkErratum = {
   rule: 'stage-one-walk-fault-has-level-of-stage-one',
   description:
     'where stage 2 forbids a walk of stage 1, ESR_EL2.xFSC has the level at which the walk of stage 1 was, not the level of the descriptor of stage 2 (Arm ARM D19.2.37, D8.15)',
   test,
-  deviation: {
-    tableFaultStatus: (status, level) => (level < 0 ? status : (status & ~LEVEL) | level),
-  },
+  deviation: { tableFaultStatus: (status, level) => faultStatusCode(kindOf(status), level) },
 };
 
 const STRICTER_DEVICE: WalkErratum = {
@@ -54,19 +50,29 @@ const HIGH_ADDRESS_BITS: WalkErratum = {
 };
 const LARGE_OUTPUT_BITS = 52;
 
+/** The kind of fault that a status code is of, whatever its level. */
+function kindOf(status: number): FaultStatus {
+  const kinds = Object.values(FaultStatus);
+  const levels = [-1, 0, 1, 2, 3];
+  return (
+    kinds.find((kind) => levels.some((level) => faultStatusCode(kind, level) === status)) ??
+    FaultStatus.Translation
+  );
+}
+
+/** How QEMU's AArch64 TCG walks. */
+export const QEMU_AARCH64_RULES: readonly WalkErratum[] = [
+  SHAREABILITY_AS_WRITTEN,
+  RESERVED_BLOCK,
+  WALK_FAULT_LEVEL,
+  STRICTER_DEVICE,
+  CLEAN_IS_READ_ONLY,
+  HIGH_ADDRESS_BITS,
+  HIERARCHICAL_DISABLE,
+].map((erratum) => ({ ...erratum, ...VERSIONS }));
+
 /** Known deviations of QEMU's AArch64 TCG in what it makes of tables and registers. */
-export const QEMU_AARCH64_ERRATA: readonly Erratum[] = walkErrata(
-  'qemu-aarch64',
-  [
-    SHAREABILITY_AS_WRITTEN,
-    RESERVED_BLOCK,
-    WALK_FAULT_LEVEL,
-    STRICTER_DEVICE,
-    CLEAN_IS_READ_ONLY,
-    HIGH_ADDRESS_BITS,
-    HIERARCHICAL_DISABLE,
-  ].map((erratum) => ({ ...erratum, ...VERSIONS })),
-);
+export const QEMU_AARCH64_ERRATA: readonly Erratum[] = walkErrata('qemu-aarch64', QEMU_AARCH64_RULES);
 
 /** MAIR byte of tagged Normal memory, and what it is without the tags. */
 const TAGGED = 0xf0;

@@ -66,14 +66,14 @@ class DeviatingWalks {
     const key = rules.map(({ rule }) => rule).join(' ');
     const known = this.#walkers.get(key);
     if (known !== undefined) return known;
-    const walker = createAArch64Walker(memory, registers, together(rules));
+    const walker = createAArch64Walker(memory, registers, deviationBy(rules));
     this.#walkers.set(key, walker);
     return walker;
   }
 }
 
-/** All deviations, one after the other. */
-function together(rules: readonly WalkErratum[]): StageDeviation {
+/** The deviations of several rules, one after the other. */
+export function deviationBy(rules: readonly WalkErratum[]): StageDeviation {
   const deviations = rules.map(({ deviation = {} }) => deviation);
   return {
     stageOne: (stage, registers) =>

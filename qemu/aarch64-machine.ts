@@ -18,6 +18,7 @@ import { FRAME_SIZE, hex } from '../src/addresses.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { AArch64Registers } from '../src/registers.ts';
 import { AArch64Guest } from './aarch64-guest.ts';
+import { troubleAtLevelMinus1 } from './aarch64-level-minus-1.ts';
 import { AArch64LiveGuest } from './aarch64-live-guest.ts';
 import { type Extent, type LoadedImage, probeGuest } from './aarch64-probing.ts';
 import { DEFAULT_CPU, isModelName, lackingFeatures, UNKNOWN_MODEL } from './aarch64-processor.ts';
@@ -120,7 +121,10 @@ export class AArch64Machine implements Machine {
 
   #planStub(registers: AArch64Registers, memory: PhysicalMemory): StubPlan {
     try {
-      return planStub(registers, (address, bytes) => readImage(memory, address, bytes));
+      const plan = planStub(registers, (address, bytes) => readImage(memory, address, bytes));
+      const trouble = troubleAtLevelMinus1(registers, memory);
+      if (trouble !== undefined) throw this.#unfit(`${trouble}: QEMU would end itself`);
+      return plan;
     } catch (cause) {
       if (cause instanceof RangeError) throw this.#unfit(cause.message, cause);
       throw cause;

@@ -60,6 +60,7 @@ function capabilitiesOf(version: string): Capabilities {
       'while tables change only one half of the address space is probed, the one that is probed first, and only in RAM the place of an access is known; of its memory type only AT tells, which walks the tables anew',
       'EL2 and stage 2 of Secure state, HCR_EL2.CD, ID and FWB at stage 2, and roots of stage 2 without two free entries are not supported yet',
       'with FEAT_LPA2 stage 2 is walked from level 0 with pages of 4 KiB only, and from level −1 with addresses of 52 bits only: other images are refused',
+      'QEMU ends itself at a block descriptor in a root at level −1, and where stage 2 forbids to read such a root: these images are refused',
     ],
   };
 }

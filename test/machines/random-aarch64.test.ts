@@ -30,7 +30,7 @@ const ODDS: BitOdds = {
 };
 const ACCESSES = [Access.Read, Access.Write, Access.Execute] as const;
 const ADDRESSES = 150;
-const RUNS = 60;
+const RUNS = { 48: 60, 52: 30 } as const;
 
 /** Bits of TCR that a machine has: TBI, HPD, and of QEMU HA, HD and E0PD; by regimes with two halves and one. */
 const QEMU_BITS = { two: [37, 38, 39, 40, 41, 42], rare: [55, 56], one: [20, 21, 22, 24] } as const;
@@ -52,18 +52,22 @@ type PageShift = 12 | 14 | 16;
 const TG0 = { 12: 0n, 14: 2n, 16: 1n } as const;
 const TG1 = { 12: 2n, 14: 1n, 16: 3n } as const;
 
+/** Physical addresses of up to 48 bits; or of 52, with FEAT_LPA2 or (64 KiB) FEAT_LPA and FEAT_LVA. */
+const WIDTHS = [48, 52] as const;
+type Width = (typeof WIDTHS)[number];
+
+const QEMU_CASES = [EL1_AND_0, EL2, EL3, EL2_AND_0].flatMap((regime) =>
+  ([12, 14, 16] as const).flatMap((pageShift) =>
+    WIDTHS.map((width) => [regime.name, pageShift, width, regime] as const),
+  ),
+);
+
 describe.each([
-  {
-    provider: qemuAArch64,
-    bits: QEMU_BITS,
-    cases: [EL1_AND_0, EL2, EL3, EL2_AND_0].flatMap((regime) =>
-      ([12, 14, 16] as const).map((pageShift) => [regime.name, pageShift, regime] as const),
-    ),
-  },
+  { provider: qemuAArch64, bits: QEMU_BITS, cases: QEMU_CASES },
   {
     provider: unicornAArch64,
     bits: UNICORN_BITS,
-    cases: [EL1_AND_0, EL2].map((regime) => [regime.name, 12, regime] as const),
+    cases: [EL1_AND_0, EL2].map((regime) => [regime.name, 12, 48, regime] as const),
   },
 ])('on random tables under random registers the walker and $provider.name', ({ provider, bits, cases }) => {
   let machine: Machine;
@@ -73,22 +77,23 @@ describe.each([
   afterAll(() => machine.close());
 
   test.each(cases)(
-    'say the same of every access in %s with pages of 2^%i bytes',
-    async (_, pageShift, regime) => {
+    'say the same of every access in %s with pages of 2^%i bytes and addresses of %i bits',
+    async (_, pageShift, width, regime) => {
       let compared = 0;
       await fc.assert(
         fc.asyncProperty(seeds, async (seed) => {
           const random = randomFrom(seed);
           const shape = tableShape(pageShift);
-          const registers = randomRegisters(random, regime, shape, bits);
-          const image = { registers, memory: randomTables(random, ODDS, shape) };
+          const registers = randomRegisters(random, regime, shape, bits, width);
+          const image = { registers, memory: randomTables(random, oddsOf(width, pageShift), shape) };
           const accesses = randomAccesses(random, registers, shape);
-          compared += await compareWithWalker(machine, image, accesses, `tcr ${hex(registers.tcr)}`);
+          const name = `tcr ${hex(registers.tcr)}`;
+          compared += await comparedUnlessUnfit(machine, image, accesses, name, BLOCK_AT_LEVEL_MINUS_1);
         }),
-        { numRuns: RUNS },
+        { numRuns: RUNS[width] },
       );
       // Tables that lead out of memory answer nothing; most of the others must have.
-      expect(compared).toBeGreaterThan(RUNS * ADDRESSES);
+      expect(compared).toBeGreaterThan(RUNS[width] * ADDRESSES);
     },
   );
 });
@@ -103,38 +108,64 @@ describe('on random tables of stage 2 the walker and qemu-aarch64', () => {
 
   test.each(
     (['nested', 'stage 2'] as const).flatMap((regime) =>
-      ([12, 14, 16] as const).map((pageShift) => [regime, pageShift] as const),
+      ([12, 14, 16] as const).flatMap((pageShift) =>
+        WIDTHS.map((width) => [regime, pageShift, width] as const),
+      ),
     ),
-  )('say the same of every access, %s with pages of 2^%i bytes', async (regime, pageShift) => {
-    let compared = 0;
-    await fc.assert(
-      fc.asyncProperty(seeds, async (seed) => {
-        const random = randomFrom(seed);
-        const shape = tableShape(pageShift);
-        const memory = randomTables(random, ODDS, shape);
-        const one = randomRegisters(random, EL1_AND_0, shape, QEMU_BITS);
-        const two = stageTwoTables(random, memory, one, { pageShift, ds: false });
-        const isAlone = regime === 'stage 2';
-        const registers = {
-          ...one,
-          ...two,
-          sctlr: isAlone ? one.sctlr & ~1n : one.sctlr,
-          hcrEl2: isAlone && chance(random, 50) ? HCR_DC : HCR_VM | (chance(random, 20) ? HCR_PTW : 0n),
-        };
-        const accesses = randomAccesses(random, isAlone ? { ...registers, tcr: 28n } : registers, shape);
-        const name = `tcr ${hex(registers.tcr)} vtcr ${hex(two.vtcr ?? 0n)} hcr ${hex(registers.hcrEl2)}`;
-        try {
-          compared += await compareWithWalker(machine, { registers, memory }, accesses, name);
-        } catch (error) {
-          // Roots that are full, or that no walk begins at.
-          if (!(error instanceof MachineError && error.code === 'unfit')) throw error;
-        }
-      }),
-      { numRuns: RUNS, endOnFailure: true },
-    );
-    expect(compared).toBeGreaterThan((RUNS * ADDRESSES) / 2);
-  });
+  )(
+    'say the same of every access, %s with pages of 2^%i bytes and addresses of %i bits',
+    async (regime, pageShift, width) => {
+      let compared = 0;
+      await fc.assert(
+        fc.asyncProperty(seeds, async (seed) => {
+          const random = randomFrom(seed);
+          const shape = tableShape(pageShift);
+          const memory = randomTables(random, oddsOf(width, pageShift), shape);
+          const one = randomRegisters(random, EL1_AND_0, shape, QEMU_BITS, width);
+          const two = stageTwoTables(random, memory, one, { pageShift, ds: isLarge(width, pageShift) });
+          const isAlone = regime === 'stage 2';
+          const registers = {
+            ...one,
+            ...two,
+            sctlr: isAlone ? one.sctlr & ~1n : one.sctlr,
+            hcrEl2: isAlone && chance(random, 50) ? HCR_DC : HCR_VM | (chance(random, 20) ? HCR_PTW : 0n),
+          };
+          const accesses = randomAccesses(random, isAlone ? { ...registers, tcr: 28n } : registers, shape);
+          const name = `tcr ${hex(registers.tcr)} vtcr ${hex(two.vtcr ?? 0n)} hcr ${hex(registers.hcrEl2)}`;
+          // Roots that are full, or that no walk begins at, are refused.
+          compared += await comparedUnlessUnfit(machine, { registers, memory }, accesses, name);
+        }),
+        { numRuns: RUNS[width], endOnFailure: true },
+      );
+      expect(compared).toBeGreaterThan((RUNS[width] * ADDRESSES) / 2);
+    },
+  );
 });
+
+/** Whether descriptors are those of FEAT_LPA2. */
+function isLarge(width: Width, pageShift: number): boolean {
+  return width === 52 && pageShift !== 16;
+}
+
+/** With FEAT_LPA2 bits 9:8 belong to the address. */
+function oddsOf(width: Width, pageShift: number): BitOdds {
+  return isLarge(width, pageShift) ? { ...ODDS, 8: 4, 9: 4 } : ODDS;
+}
+
+const BLOCK_AT_LEVEL_MINUS_1 = /is a block at level −1/;
+
+/** As {@link compareWithWalker}; 0 for an image that the machine refuses, with the given message if there is one. */
+async function comparedUnlessUnfit(
+  ...[machine, image, accesses, name, message]: [...Parameters<typeof compareWithWalker>, RegExp?]
+): Promise<number> {
+  try {
+    return await compareWithWalker(machine, image, accesses, name);
+  } catch (error) {
+    if (!(error instanceof MachineError && error.code === 'unfit')) throw error;
+    if (message !== undefined) expect(error.message).toMatch(message);
+    return 0;
+  }
+}
 
 function randomAccesses(random: Random, registers: AArch64Registers, shape: TableShape): AccessList {
   const hasUser = regimeHasUser(registers);
@@ -172,11 +203,14 @@ function randomRegisters(
   { exceptionLevel, hcrEl2 }: Regime,
   { pageShift, tableFrames }: TableShape,
   bits: Bits,
+  width: Width,
 ): AArch64Registers {
   const flag = (percent: number, position: number) => (chance(random, percent) ? 1n << BigInt(position) : 0n);
   // An address space that begins at level 3 has no room for the stub.
-  const size = () => BigInt(16 + (random() % (pageShift === 16 ? 18 : 20)));
-  const outputSize = BigInt(chance(random, 70) ? 5 : random() % 6);
+  const least = width === 52 ? 12 : 16;
+  const size = () => BigInt(least + (random() % (pageShift === 16 ? 18 : 20)));
+  const widest = width === 52 ? 6 : 5;
+  const outputSize = BigInt(chance(random, 70) ? widest : random() % (widest + 1));
   const hasHalves = exceptionLevel === 1 || hcrEl2 !== 0n;
   let tcr = size() | (TG0[pageShift as PageShift] << 14n);
   if (hasHalves) {
@@ -187,6 +221,8 @@ function randomRegisters(
     tcr |= (1n << 31n) | (1n << 23n) | (outputSize << 16n);
   }
   for (const position of hasHalves ? bits.two : bits.one) tcr |= flag(30, position);
+  if (isLarge(width, pageShift)) tcr |= 1n << (hasHalves ? 59n : 32n);
+  for (const position of hasHalves ? [12, 13, 28, 29] : [12, 13]) tcr |= flag(50, position);
   const root = () => (BigInt(oneOf(random, tableFrames)) << 12n) | flag(30, 50);
   return {
     architecture: 'aarch64',
@@ -197,5 +233,6 @@ function randomRegisters(
     mair: 0xff_bb_44_f4_0c_08_04_00n,
     sctlr: 0x30d0_198dn | flag(20, 19),
     hcrEl2,
+    ...(width === 52 && { cpu: 'max' }),
   };
 }
