@@ -21,6 +21,7 @@ export class QueryVerdict {
   readonly #context: MismatchContext;
   readonly #log: MismatchLog;
   /** By what was said: of pages alike that is the same object. */
+  #last: Compared | undefined;
   readonly #expectations = new Map<PageStatement | undefined, Expectation>();
 
   constructor(context: MismatchContext, log: MismatchLog) {
@@ -41,7 +42,7 @@ export class QueryVerdict {
       const address = BigInt(page) << 12n;
       const said = query(address);
       const queried = this.#expectationOf(said);
-      const kind = firstDifference(declared, queried);
+      const kind = this.#differenceOf(declared, queried);
       if (kind === undefined) continue;
       this.mismatched++;
       const shape = `${region} ${said === undefined ? '' : statementText(said)}`;
@@ -58,6 +59,20 @@ export class QueryVerdict {
     this.#expectations.set(said, expectation);
     return expectation;
   }
+
+  #differenceOf(declared: Expectation, queried: Expectation): number | undefined {
+    if (this.#last?.declared !== declared || this.#last.queried !== queried) {
+      this.#last = { declared, queried, difference: firstDifference(declared, queried) };
+    }
+    return this.#last.difference;
+  }
+}
+
+/** What was compared last, because neighbouring pages are mostly alike. */
+interface Compared {
+  readonly declared: Expectation;
+  readonly queried: Expectation;
+  readonly difference: number | undefined;
 }
 
 /** The first access (`access + 3 × privilege`) of which the two expect something else. */
