@@ -25,6 +25,9 @@ interface Grouping {
   readonly physicalAddressBits: number;
 }
 
+/** Why a probe has no answer that leads to where the stub is for stage 1. */
+export const MEETS_INTERMEDIATE = 'it leads to intermediate addresses at which the stub is';
+
 /** Two regions, two installations. */
 const GROUPS = 4;
 const NOT_MADE = GROUPS;
@@ -58,6 +61,17 @@ export function groupProbes(
       if (!hasUser) remarks.set(index, 'this translation regime has no user accesses');
       else if (isTranslation && !hasUserTranslation) remarks.set(index, 'there is no AT for EL0 of EL2&0');
       if (!hasUser || (isTranslation && !hasUserTranslation)) group = NOT_MADE;
+    }
+    if (
+      plan.meetsStub?.(
+        words[at] as number,
+        words[at + 1] as number,
+        accesses.access(index),
+        accesses.privilege(index),
+      )
+    ) {
+      remarks.set(index, MEETS_INTERMEDIATE);
+      group = NOT_MADE;
     }
     const address = ((words[at + 1] as number) & 0xff_ffff) * 2 ** 32 + (words[at] as number);
     if (address >= flatEnd) {

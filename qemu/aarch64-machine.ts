@@ -121,7 +121,8 @@ export class AArch64Machine implements Machine {
 
   #planStub(registers: AArch64Registers, memory: PhysicalMemory): StubPlan {
     try {
-      const plan = planStub(registers, (address, bytes) => readImage(memory, address, bytes));
+      const read = (address: number, bytes: Uint8Array) => readImage(memory, address, bytes);
+      const plan = planStub(registers, read, undefined, memory);
       const trouble = troubleAtLevelMinus1(registers, memory);
       if (trouble !== undefined) throw this.#unfit(`${trouble}: QEMU would end itself`);
       return plan;

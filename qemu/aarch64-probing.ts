@@ -9,7 +9,7 @@ import { ACCESS_RECORD_WORDS, type AccessList } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
 import { HPFAR_NONE, HPFAR_OPEN, OutcomeList } from '../src/outcome-list.ts';
 import type { AArch64Registers } from '../src/registers.ts';
-import { groupProbes, type ProbeGroup } from './aarch64-batches.ts';
+import { groupProbes, MEETS_INTERMEDIATE, type ProbeGroup } from './aarch64-batches.ts';
 import type { AArch64Guest } from './aarch64-guest.ts';
 import { mergeRoot } from './aarch64-read-back.ts';
 import type { DataTags } from './aarch64-tags.ts';
@@ -88,7 +88,7 @@ export function withdrawMeetings(
     const intermediate = isFault ? Number((hpfar[index] as bigint) >> 4n) * FRAME_SIZE : -1;
     if (isInRegion(frame, region) || (intermediate >= start && intermediate < start + bytes)) {
       outcomes.known[index] = 0;
-      remarks.set(index, 'it leads to intermediate addresses at which the stub is');
+      remarks.set(index, MEETS_INTERMEDIATE);
     }
   }
 }

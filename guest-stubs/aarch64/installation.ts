@@ -1,4 +1,5 @@
 import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
+import type { Access, Privilege } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
 import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, type Tcr } from './control-registers.ts';
@@ -45,6 +46,8 @@ export interface StubPlan {
   readonly flatBits?: number;
   /** Intermediate physical addresses that are the stub's in every installation; absent where there are none. */
   readonly intermediateRegion?: { readonly start: number; readonly bytes: number };
+  /** Whether an access (to an address as two words) leads there, by a table of stage 1 or past it; absent where none does. */
+  meetsStub?(low: number, high: number, access: Access, privilege: Privilege): boolean;
 }
 
 /** Bytes of a table entry. */

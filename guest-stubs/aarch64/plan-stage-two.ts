@@ -10,6 +10,7 @@ import {
   type StubPlan,
   unfit,
 } from './installation.ts';
+import type { IntermediateRange, IntermediateUses } from './intermediate-uses.ts';
 import { slotOf } from './plan-one-range.ts';
 import { installInHalf, otherHalfFor, stubSctlr } from './plan-two-ranges.ts';
 import { REGION_BYTES, TABLES_OFFSET } from './stub-protocol.ts';
@@ -63,12 +64,14 @@ export function isStageOneOff(registers: AArch64Registers): boolean {
  * stage 1 off its addresses are virtual ones, and a second free entry serves the probes that the first cannot; else
  * the stub is in the half of stage 1 that is not probed, at intermediate addresses of the first.
  * @param borrowed the entries to borrow; chosen where absent
+ * @param uses where stage 1 leads: the stub keeps away from there if it can, and says so if it cannot
  * @throws RangeError naming the register if the stub cannot run under these registers
  */
 export function planStageTwo(
   registers: AArch64Registers,
   readMemory: ReadMemory,
   borrowed?: readonly [number, number],
+  uses?: IntermediateUses,
 ): StubPlan {
   for (const [name, bit] of REFUSED) {
     if (read(registers.hcrEl2, bit) === 1) {
@@ -87,7 +90,9 @@ export function planStageTwo(
   );
   const root = new Uint8Array(table.bytes);
   readMemory(table.address, root);
-  const slots = borrowed ?? lastFreeSlots(root, 2 ** reach / 2 ** rootShift);
+  const rangeOfSlot = (slot: number) => ({ start: slot * 2 ** rootShift, bytes: 2 ** rootShift });
+  const isUsed = (slot: number) => uses?.include(rangeOfSlot(slot)) ?? false;
+  const slots = borrowed ?? chooseSlots(freeSlots(root, 2 ** reach / 2 ** rootShift), isUsed);
   if (slots === undefined) {
     throw unfit(registers, 'vttbr', 'the root of stage 2 has no two free entries for the stub');
   }
@@ -106,7 +111,7 @@ export function planStageTwo(
     isFetchTypeKnown: !isFlat || read(registers.hcrEl2, Hcr.Dc) === 1,
     regionLimit: Number.POSITIVE_INFINITY,
     ...(isFlat && { flatBits: cpuFeaturesOf(registers).physicalAddressBits }),
-    ...(!isFlat && { intermediateRegion: { start: slots[0] * 2 ** rootShift, bytes: 2 ** rootShift } }),
+    ...(!isFlat && intermediateRegion(rangeOfSlot(slots[0]), isUsed(slots[0]) ? uses : undefined)),
     installationFor: (low, high) =>
       isFlat ? (slotOf(low, high, table.addressBits, rootShift) === slots[0] ? 1 : 0) : otherHalfFor(high),
     install(which, region, readNow, tablesOffset = TABLES_OFFSET): Installation {
@@ -193,14 +198,35 @@ function ownAddressBits(registers: AArch64Registers): number {
   return isLarge ? OWN_ADDRESS_BITS.large : OWN_ADDRESS_BITS.plain;
 }
 
-/** The last two entries that are not valid among the first `limit`. */
-function lastFreeSlots(root: Uint8Array, limit: number): readonly [number, number] | undefined {
+/** The entries that are not valid among the first `limit`, the last one first. */
+function freeSlots(root: Uint8Array, limit: number): number[] {
   const free: number[] = [];
-  for (let slot = Math.min(root.length / ENTRY_BYTES, limit) - 1; slot >= 0 && free.length < 2; slot--) {
+  for (let slot = Math.min(root.length / ENTRY_BYTES, limit) - 1; slot >= 0; slot--) {
     if (((root[slot * ENTRY_BYTES] as number) & 1) === 0) free.push(slot);
   }
-  const [first, second] = free;
+  return free;
+}
+
+/** The first two, unless stage 1 leads to the first and not to all. */
+function chooseSlots(
+  free: readonly number[],
+  isUsed: (slot: number) => boolean,
+): readonly [number, number] | undefined {
+  const first = free.find((slot) => !isUsed(slot)) ?? free[0];
+  const second = free.find((slot) => slot !== first);
   return first === undefined || second === undefined ? undefined : [first, second];
+}
+
+function intermediateRegion(
+  range: IntermediateRange,
+  uses: IntermediateUses | undefined,
+): Pick<StubPlan, 'intermediateRegion' | 'meetsStub'> {
+  return {
+    intermediateRegion: range,
+    ...(uses !== undefined && {
+      meetsStub: (low, high, access, privilege) => uses.areMetBy(low, high, access, privilege, range),
+    }),
+  };
 }
 
 /** VTCR_EL2 with PS lowered to what the image assumes of the processor. */

@@ -1,9 +1,11 @@
 import { cpuFeaturesOf } from '../../src/aarch64/walk-cpu.ts';
 import { regimeOf } from '../../src/aarch64/walk-regime.ts';
+import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
 import { Hcr, PHYSICAL_ADDRESS_BITS, read, replace, Scr, Sctlr, Tcr, Vtcr } from './control-registers.ts';
 import { type Granule, granuleOfTg0, granuleOfTg1, hasLargeDescriptors } from './granule.ts';
 import { hasStageTwo, type ReadMemory, type StubPlan, unfit, withPhysicalSize } from './installation.ts';
+import { IntermediateUses } from './intermediate-uses.ts';
 import { planOneRange } from './plan-one-range.ts';
 import { isStageOneOff, planStageTwo, stageTwoControl } from './plan-stage-two.ts';
 import { planTwoRanges } from './plan-two-ranges.ts';
@@ -15,12 +17,14 @@ export { ENTRY_BYTES } from './installation.ts';
  * The plan for a set of registers.
  * @param readMemory reads the guest's memory as the image fills it: free root entries are preferred
  * @param borrowed the root entries to borrow (CopiedRoot.slots), where they must be those of another plan
+ * @param memory the image, where the stub must keep out of what stage 1 leads to below stage 2
  * @throws RangeError naming the register if the stub cannot run under these registers
  */
 export function planStub(
   registers: AArch64Registers,
   readMemory: ReadMemory,
   borrowed?: readonly [number, number],
+  memory?: PhysicalMemory,
 ): StubPlan {
   const isStageTwo = hasStageTwo(registers);
   if (!isStageTwo && read(registers.sctlr, Sctlr.M) === 0)
@@ -36,7 +40,11 @@ export function planStub(
   }
   const installed = { ...registers, scrEl3: scrOf(registers) };
   const plain = replace(0n, Hcr.Rw, 1);
-  if (isStageTwo) return planStageTwo(installed, readMemory, borrowed);
+  if (isStageTwo) {
+    const isNested = memory !== undefined && !isStageOneOff(registers);
+    const uses = isNested ? new IntermediateUses(memory, registers) : undefined;
+    return planStageTwo(installed, readMemory, borrowed, uses);
+  }
   if (exceptionLevel === 1) return planTwoRanges(installed, plain);
   if (!hasTwoRanges(registers)) return planOneRange(installed, plain, readMemory, borrowed);
   return planTwoRanges(installed, replace(replace(plain, Hcr.E2h, 1), Hcr.Tge, read(hcrEl2, Hcr.Tge)));

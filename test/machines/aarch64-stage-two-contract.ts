@@ -219,12 +219,56 @@ export function describeAArch64StageTwoContract(subject: MachineUnderTest): void
       await check(image, rows);
     });
 
-    test('a probe that leads to the stub’s intermediate addresses has no answer, and a remark', async (context) => {
+    /** Stage 2 with 16 root entries below a stage 1 that maps what it likes. */
+    const sixteen = (one: HandmadeTables) =>
+      new StageTwoTables(one, { inputBits: 34 }).map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2);
+
+    test('the stub keeps out of the intermediate addresses that stage 1 leads to', async (context) => {
+      await needs('stage 2', context);
+      for (const free of [0n, 7n, 15n]) {
+        const one = new HandmadeTables();
+        const slots = Array.from({ length: 16 }, (_, slot) => BigInt(slot)).filter((slot) => slot !== free);
+        for (const slot of slots) one.map(slot << 30n, slot << 30n, NORMAL, 1);
+        const rows = slots
+          .filter((slot) => slot !== 1n)
+          .flatMap((slot) => {
+            const address = (slot << 30n) + 0x80_0000n;
+            return at(address, [faultsAtTwo('rs', address, Status.Translation, 1)]);
+          });
+        await check(sixteen(one), rows);
+      }
+    });
+
+    test('and of those where its tables are', async (context) => {
+      await needs('stage 2', context);
+      const one = new HandmadeTables();
+      one.set(one.entryAddress(0x5000n, 1), 0x3_c000_0000n | Bit.Valid | Bit.TableOrPage);
+      one.set(one.entryAddress(0x4000_5000n, 1), 0x3_8000_0000n | Bit.Valid | Bit.TableOrPage);
+      await check(sixteen(one), [
+        ...at(0x3_c000_0000n, [faultsAtTwo('rs', 0x5000n, Status.Translation, 1, true)]),
+        ...at(0x3_8000_0000n, [faultsAtTwo('rs', 0x4000_5000n, Status.Translation, 1, true)]),
+      ]);
+    });
+
+    test('where it cannot, a probe that leads there by a table has no answer, and a remark', async (context) => {
+      await needs('stage 2', context);
+      const one = new HandmadeTables();
+      for (let slot = 0n; slot < 15n; slot++) one.map(slot << 30n, slot << 30n, NORMAL, 1);
+      one.set(one.entryAddress(15n << 30n, 1), 0x3_c000_0000n | Bit.Valid | Bit.TableOrPage);
+      const machine = await subject.loaded(sixteen(one));
+      const rows = (['rs', 'ws', 'xs', 'ru'] as const).map((kind) =>
+        faultsAtTwo(kind, (15n << 30n) + 0x80_0000n, Status.Translation, 1, true),
+      );
+      const { outcomes, remarks } = await probe(machine, rows);
+      expect([...outcomes.known]).toEqual([0, 0, 0, 0]);
+      expect(remarks.get(3)).toMatch(/at which the stub is/);
+    });
+
+    test('so has one that stage 1 takes there, but not one that stage 1 refuses', async (context) => {
       await needs('stage 2', context);
       const one = new HandmadeTables();
       for (let slot = 0n; slot < 16n; slot++) one.map(slot << 30n, slot << 30n, NORMAL, 1);
-      const image = new StageTwoTables(one, { inputBits: 34 }).map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2);
-      const machine = await subject.loaded(image);
+      const machine = await subject.loaded(sixteen(one));
       const rows = Array.from({ length: 16 }, (_, slot) =>
         faultsAtTwo('rs', (BigInt(slot) << 30n) + 0x80_0000n, Status.Translation, 1),
       );
@@ -232,6 +276,10 @@ export function describeAArch64StageTwoContract(subject: MachineUnderTest): void
       const unanswered = [...outcomes.known].flatMap((known, slot) => (known === 0 ? [slot] : []));
       expect(unanswered).toEqual([15]);
       expect(remarks.get(15)).toMatch(/at which the stub is/);
+      const refused = faults('ru', (15n << 30n) + 0x80_0000n, Status.Permission, 1);
+      expect((await probe(machine, [refused])).outcomes.fault[0]).toBe(
+        'fault' in refused.expected ? refused.expected.fault : 0,
+      );
     });
   });
 }
