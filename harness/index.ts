@@ -13,6 +13,7 @@ export type {
   LayoutAgainstCaptureInput,
   LayoutInput,
   LoadOptions,
+  QueriedPage,
   UpkeepRange,
   VerificationInput,
 } from './inputs/types.ts';

@@ -44,6 +44,7 @@ const anyRegisters: fc.Arbitrary<Registers> = fc.oneof(
       hcrEl2: u64,
       vtcr: u64,
       vttbr: u64,
+      scrEl3: u64,
       cpu: fc.constantFrom('max', 'cortex-a72'),
       physicalAddressBits: bits,
     },
