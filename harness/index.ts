@@ -1,5 +1,6 @@
 /** The verification: inputs, machines, verdicts. */
 
+export { AttachedProcessor } from './attached-processor.ts';
 export { AttachedTables } from './attached-tables.ts';
 export { type DeviatingProbe, ERRATA, type Erratum } from './errata.ts';
 export { writeCapture } from './inputs/capture/write-capture.ts';

@@ -179,6 +179,12 @@ export class AArch64Guest {
     });
   }
 
+  /** After the last command of live tables: the guest no longer needs them. */
+  async endLive(): Promise<void> {
+    const what = 'live tables were left';
+    await this.#command(Command.EndLive, new Uint8Array(0), { what, count: 0, position: () => what });
+  }
+
   /** Ends QEMU and gives its memory back. Safe to call more than once. */
   async close(): Promise<void> {
     await this.#process.stop();

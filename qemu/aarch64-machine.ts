@@ -63,6 +63,7 @@ export class AArch64Machine implements Machine {
     if (registers.architecture !== 'aarch64') throw this.#unfit(`the image is for ${registers.architecture}`);
     const plan = this.#planStub(registers, memory);
     const before = this.#loaded;
+    if (this.#live !== undefined) await before?.guest.endLive();
     this.#loaded = undefined;
     this.#live = undefined;
     const guest =

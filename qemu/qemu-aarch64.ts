@@ -57,6 +57,7 @@ function capabilitiesOf(version: string): Capabilities {
       'of EL0 in EL2&0 there is no AT: address and memory type come from one of EL2',
       'of stage 2 below stage 1, a probe that leads to the intermediate addresses of the stub has no answer; they are where stage 1 leads to nothing if there is such a place',
       'what stage 2 lets be written or executed and not read is neither written nor executed: of writes AT alone answers',
+      'a TLBI of one address ends data translations of others too: what an operand names shows in fetches',
       'while tables change only one half of the address space is probed, the one that is probed first, and only in RAM the place of an access is known; of its memory type only AT tells, which walks the tables anew',
       'EL2 and stage 2 of Secure state, HCR_EL2.CD, ID and FWB at stage 2, and roots of stage 2 without two free entries are not supported yet',
       'with FEAT_LPA2 stage 2 is walked from level 0 with pages of 4 KiB only, and from level −1 with addresses of 52 bits only: other images are refused',

@@ -2,7 +2,7 @@
 // At EL3 all of this runs under the tables under test, as the loop does, and x20 is the control block's alias.
 
 .section .live, "ax"
-.global operate_here, operate_end
+.global operate_here, operate_end, operations
 
 // The end of a batch at EL3 whose MMU stays on.
 end_el3_live:
@@ -10,6 +10,12 @@ end_el3_live:
         mrs     x0, cntpct_el0
         str     x0, [x20, #CONTROL_T1]
         ldr     w21, [x20, #CONTROL_DOORBELL]
+        b       acknowledge
+
+// EL3 goes back to physical addresses while the tables that map it are still there.
+end_live:
+        mrs     x1, sctlr_el3
+        tbnz    x1, #0, leave_el3
         b       acknowledge
 
 // Back to where the last batch ended: the loop begins again. ELR_EL3 and SPSR_EL3 are still those of its SMC.

@@ -47,9 +47,8 @@ obey:
         b.eq    probe_keep_tlb
         cmp     w0, #COMMAND_OPERATE
         b.eq    operate
-        mov     w25, #1                 // a command is left to be obeyed
-        mrs     x1, sctlr_el3
-        tbnz    x1, #0, leave_el3
+        cmp     w0, #COMMAND_END_LIVE
+        b.eq    end_live
         cmp     w0, #COMMAND_MOVE
         b.eq    move
 
@@ -148,10 +147,8 @@ install_el3:
         isb
         b       run_el3
 end_el3:
-        mov     w25, #0
         ldr     x0, [x20, #CONTROL_REGISTERS + REGISTER_LIVE*8]
         cbnz    x0, end_el3_live
-// x25 = 0 at the end of a batch, 1 where COMMAND asks for what needs the MMU off.
 leave_el3:
         ldr     x0, [x20, #CONTROL_REGISTERS + REGISTER_BRIDGE*8]
         msr     ttbr0_el3, x0
@@ -174,7 +171,6 @@ leave_el3:
         mrs     x0, cntpct_el0
         adr     x19, start
         add     x20, x19, #CONTROL_OFFSET
-        cbnz    w25, obey
         str     x0, [x20, #CONTROL_T1]
         ldr     w21, [x20, #CONTROL_DOORBELL]
         b       acknowledge

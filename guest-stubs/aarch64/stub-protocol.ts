@@ -26,6 +26,8 @@ export const Command = {
   ProbeKeepTlb: 2,
   /** Carry out COUNT {@link Operation}s. */
   Operate: 3,
+  /** No more of these two follow: EL3 leaves the tables under test. */
+  EndLive: 4,
 } as const;
 
 /** What COMMAND 3 can do: TLB maintenance as the mappings ask for it, and MSR to a base register. */

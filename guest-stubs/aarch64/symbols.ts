@@ -29,6 +29,7 @@ export const Symbols = {
   batch_end_el1_nested: 0x58c0,
   read_el0: 0x58c8,
   write_el0: 0x58d0,
-  operate_here: 0x602c,
-  operate_end: 0x6070,
+  operate_here: 0x6038,
+  operate_end: 0x607c,
+  operations: 0x6084,
 } as const;

@@ -84,7 +84,7 @@ export function buildProgram(io: CliIo, setStatus: (status: number) => void): Co
   command(
     program,
     'tlb',
-    'which TLB flushes machines need, and whether those that the mappers promise are enough',
+    'which TLB flushes machines need, and whether those that mappers and mappings ask for are enough',
   )
     .option('--machine <names>', 'machines to run, separated by commas: qemu, unicorn', listOf, [])
     .action(

@@ -4,14 +4,17 @@ import { runTlbSuite } from '../tlb-suite/tlb-suite.ts';
 import type { MachineCandidate } from '../verify-run.ts';
 import { type CliIo, ExitStatus } from './io.ts';
 
-/** `mmucheck tlb`: which TLB flushes machines need, and whether those that the mappers promise are enough. */
+/**
+ * `mmucheck tlb`: which TLB flushes machines need, and whether those that the mappers of x64 promise and the mappings of
+ * AArch64 return are enough.
+ */
 export async function runTlb(
   { machine: names }: { readonly machine: readonly string[] },
   io: CliIo,
 ): Promise<number> {
   let status: number = ExitStatus.Agree;
   let ran = 0;
-  for (const candidate of selectMachines(names, 'x64')) {
+  for (const candidate of selectMachines(names)) {
     const outcome = await runOn(candidate, names.length > 0, io);
     if (outcome === undefined) continue;
     ran++;
@@ -50,13 +53,15 @@ async function runOn(
 }
 
 const LEGEND = `
+flush       what a mapper of x64 promises, or the TLB maintenance that a mapping of AArch64 returns
 proven      without the flush the old translation stayed in force (stale); with it it did not
 enough      with the flush the tables as they are are in force; this machine kept nothing old without it either
-not needed  the flush is promised, but the architecture does not ask for it, and nothing old was kept
+not needed  the architecture asks for no flush, and without it nothing old was kept
 stale       the old translation outlived the promised flush, which the architecture allows
 not kept    the architecture allows that, but this machine does not do it
+erratum     wrong, and known of this machine in this version
 wrong       the architecture excludes what the machine did
 `;
 
-const NAME_WIDTH = 62;
+const NAME_WIDTH = 73;
 const VERDICT_WIDTH = 14;

@@ -14,6 +14,15 @@ test("a family's name selects its machine of the input's architecture", () => {
   expect(names(['qemu'], 'aarch64')).toEqual(['qemu-aarch64']);
 });
 
+test('without an architecture a name selects its machine, and a family all of its machines', () => {
+  const selected = (...wanted: readonly string[]) => selectMachines(wanted).map(({ name }) => name);
+  expect(selected()).toEqual(MACHINES.map(({ name }) => name));
+  expect(selected('unicorn-aarch64', 'qemu')).toEqual(['qemu-x64', 'qemu-aarch64', 'unicorn-aarch64']);
+  expect(() => selectMachines(['aarch64'])).toThrow(
+    /'aarch64'; there are: qemu, qemu-x64, unicorn, .*aarch64/,
+  );
+});
+
 test('a machine that is named twice is selected once, in the order of reports', () => {
   expect(names(['unicorn', 'qemu-x64', 'unicorn-x64'], 'x64')).toEqual(['qemu-x64', 'unicorn-x64']);
 });

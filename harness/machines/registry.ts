@@ -40,30 +40,31 @@ export class MachineSelectionError extends Error {
 }
 
 /**
- * The machines that `names` mean for an input of `architecture`, each once, in the order of {@link MACHINES}.
+ * The machines that `names` mean for an input of `architecture`, or of any, each once, in the order of {@link MACHINES}.
  * A name is a machine's own ("qemu-x64") or its family's ("qemu"); no names at all mean every machine.
  *
  * @throws MachineSelectionError quoting the name, with the names that there are
  */
 export function selectMachines(
   names: readonly string[],
-  architecture: Architecture,
+  architecture?: Architecture,
 ): readonly RegisteredMachine[] {
-  const candidates = MACHINES.filter((machine) => machine.architecture === architecture);
+  const candidates =
+    architecture === undefined
+      ? MACHINES
+      : MACHINES.filter((machine) => machine.architecture === architecture);
   if (names.length === 0) return candidates;
-  const selected = new Set(names.map((name) => selectMachine(name, architecture, candidates)));
+  const selected = new Set(names.flatMap((name) => machinesCalled(name, architecture, candidates)));
   return candidates.filter((machine) => selected.has(machine));
 }
 
-function selectMachine(
+function machinesCalled(
   name: string,
-  architecture: Architecture,
+  architecture: Architecture | undefined,
   candidates: readonly RegisteredMachine[],
-): RegisteredMachine {
-  const machine = candidates.find(
-    (candidate) => candidate.name === name || candidate.name === `${name}-${architecture}`,
-  );
-  if (machine !== undefined) return machine;
+): readonly RegisteredMachine[] {
+  const machines = candidates.filter((candidate) => candidate.name === name || familyOf(candidate) === name);
+  if (machines.length > 0) return machines;
   const other = MACHINES.find((candidate) => candidate.name === name);
   if (other !== undefined) {
     throw new MachineSelectionError(
@@ -72,7 +73,7 @@ function selectMachine(
   }
   const known = candidates.flatMap((candidate) => [familyOf(candidate), candidate.name]);
   throw new MachineSelectionError(
-    `no machine is called '${name}'; for ${architecture} there are: ${[...new Set(known)].join(', ')}`,
+    `no machine is called '${name}'; ${architecture === undefined ? '' : `for ${architecture} `}there are: ${[...new Set(known)].join(', ')}`,
   );
 }
 

@@ -2,7 +2,8 @@ import { Page } from '../../src/x64/mapper/page.ts';
 import { Size2MiB, Size4KiB } from '../../src/x64/mapper/page-size.ts';
 import { PageTableFlags } from '../../src/x64/mapper/page-table-flags.ts';
 import { PhysFrame } from '../../src/x64/mapper/phys-frame.ts';
-import type { CaseTables, FlushPromise, TlbCase } from './tlb-case.ts';
+import type { TlbCase } from './tlb-case.ts';
+import { type X64CaseTables as CaseTables, type FlushPromise, type X64Change, x64Case } from './x64-case.ts';
 
 const { Present, Writable, UserAccessible, Global, NoExecute } = PageTableFlags;
 const ALL = Present | Writable | UserAccessible;
@@ -57,8 +58,7 @@ const restrictTop = ({ table }: CaseTables): FlushPromise[] => [
   table.size4KiB.setFlagsP4Entry(page(PAGE), Present | UserAccessible),
 ];
 
-/** The changes whose flushes are put to the machines. */
-export const X64_TLB_CASES: readonly TlbCase[] = [
+const CHANGES: readonly X64Change[] = [
   {
     name: 'map a page that was not mapped',
     withoutFlush: 'nothing',
@@ -171,3 +171,6 @@ export const X64_TLB_CASES: readonly TlbCase[] = [
     change: ({ table }) => [table.size4KiB.unmap(page(PAGE)).flush],
   },
 ];
+
+/** The changes whose flushes are put to the machines. */
+export const X64_TLB_CASES: readonly TlbCase[] = CHANGES.map(x64Case);

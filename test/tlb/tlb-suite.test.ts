@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LiveGuest } from '../../harness/live-guest.ts';
-import type { GuestImage, Machine } from '../../harness/machine.ts';
+import type { Machine } from '../../harness/machine.ts';
 import { unicornX64 } from '../../harness/machines/unicorn/unicorn-x64.ts';
 import type { CaseVerdict } from '../../harness/tlb-suite/judge-case.ts';
 import type { TlbCase } from '../../harness/tlb-suite/tlb-case.ts';
 import { runTlbSuite, type TlbResult } from '../../harness/tlb-suite/tlb-suite.ts';
 import { X64_TLB_CASES } from '../../harness/tlb-suite/x64-cases.ts';
 import { qemuX64 } from '../../qemu/qemu-x64.ts';
+import { withGuest } from './with-guest.ts';
 
 /** What both emulators show: they keep no global pages over a CR3 reload, and read an entry again before a fault. */
 const SHOWN: Readonly<Record<string, CaseVerdict | 'not run'>> = {
@@ -89,24 +89,3 @@ describe.each([qemuX64, unicornX64])('the TLB of $name', (provider) => {
     expect(await resultOf(caseNamed('unmap'), forgetful)).toMatchObject({ verdict: 'enough' });
   });
 });
-
-/** The machine with another guest in it. */
-function withGuest(machine: Machine, change: (guest: LiveGuest) => LiveGuest): Machine {
-  return {
-    name: machine.name,
-    capabilities: machine.capabilities,
-    load: (image) => machine.load(image),
-    async loadLive(image: GuestImage) {
-      if (machine.loadLive === undefined) throw new Error(`${machine.name} has no live tables`);
-      const guest = await machine.loadLive(image);
-      return change({
-        update: () => guest.update(),
-        invalidate: (operations) => guest.invalidate(operations),
-        peek: (addresses) => guest.peek(addresses),
-      });
-    },
-    probe: (probes) => machine.probe(probes),
-    readBack: () => machine.readBack(),
-    close: () => machine.close(),
-  };
-}

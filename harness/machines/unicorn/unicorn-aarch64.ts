@@ -32,7 +32,7 @@ function capabilitiesOf(version: string): Capabilities {
       'there are no address size faults: an output address beyond TCR.IPS or PS is used as it is',
       'FEAT_HAFDBS, E0PD, LVA, LPA, LPA2 and TTST are not there: images that use them are refused',
       'a fetch is made only where its content is harmless to execute, although none would be executed',
-      'TLBI of an address ends the translations of every address',
+      'a TLBI of one address ends the translations of all',
       'while tables change only one half of the address space is probed, the one that is probed first; only the TLBIs of the level under test are carried out',
       'granules of 16 and 64 KiB, EL3, EL2 with E2H, and stage 2 are not supported yet',
     ],

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LiveGuest, TlbOperation } from '../../harness/live-guest.ts';
+import type { Machine, MachineProvider } from '../../harness/machine.ts';
+import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
+import { AARCH64_TLB_CASES } from '../../harness/tlb-suite/aarch64-cases.ts';
+import type { CaseVerdict } from '../../harness/tlb-suite/judge-case.ts';
+import type { TlbCase } from '../../harness/tlb-suite/tlb-case.ts';
+import { tlbErrataOf } from '../../harness/tlb-suite/tlb-errata.ts';
+import { runTlbSuite, type TlbResult } from '../../harness/tlb-suite/tlb-suite.ts';
+import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
+import { Access, AccessList, Privilege } from '../../src/access-list.ts';
+import { withGuest } from './with-guest.ts';
+
+/** What both emulators show of a change where they have its regime: they keep neither table walks nor other ASIDs. */
+const SHOWN: Readonly<Record<string, CaseVerdict>> = {
+  'map a page that was not mapped': 'not needed',
+  unmap: 'proven',
+  'unmap 1024 pages': 'proven',
+  'restrict: take writing away': 'proven',
+  'restrict: forbid execution': 'proven',
+  'relax: allow writing and execution': 'not needed',
+  'remap to another frame, break-before-make': 'proven',
+  'change the memory type (as AT says), break-before-make': 'enough',
+  'split a 2 MiB block, break-before-make': 'proven',
+  'break a contiguous run, its hint goes': 'proven',
+  'make a contiguous run whole, its hint comes': 'proven',
+  'give an empty table back': 'enough',
+  'deactivate, the tables before come back': 'proven',
+  'take EL0 access away, break-before-make': 'proven',
+  'unmap a page that is not global': 'proven',
+  'activate the tables of another ASID, page not global': 'not needed',
+  'deactivate, another ASID before, page not global': 'not needed',
+  'deactivate, another ASID before, global page': 'enough',
+};
+
+/** By machine, what else it shows: where a fetch faults before and after, Unicorn does not tell the levels apart. */
+const OTHERWISE: Readonly<Record<string, Readonly<Record<string, CaseVerdict>>>> = {
+  'qemu-aarch64': {},
+  'unicorn-aarch64': {
+    'EL1&0, lower half: map a page that was not mapped': 'not observable',
+    'EL1&0, lower half: split a 2 MiB block, break-before-make': 'not observable',
+    'EL1&0, upper half: split a 2 MiB block, break-before-make': 'not observable',
+  },
+};
+
+/** The changes of EL2&0 that are invalidated by address: QEMU before 8.2 goes on with the old translation. */
+const BY_ADDRESS = ['unmap', 'restrict: take writing away', 'remap to another frame, break-before-make'];
+
+function expectedOf({ name, needs }: TlbCase, machine: Machine): CaseVerdict | 'not run' {
+  if (needs !== undefined && !machine.capabilities.features.includes(needs)) return 'not run';
+  const change = name.slice(name.indexOf(': ') + 2);
+  const hasErratum = tlbErrataOf(machine).some(({ regime }) => regime === needs);
+  if (hasErratum && BY_ADDRESS.includes(change)) return 'erratum';
+  return OTHERWISE[machine.name]?.[name] ?? (SHOWN[change] as CaseVerdict);
+}
+
+const caseNamed = (name: string) => AARCH64_TLB_CASES.find((tlbCase) => tlbCase.name === name) as TlbCase;
+
+async function resultOf(tlbCase: TlbCase, machine: Machine): Promise<TlbResult> {
+  for await (const result of runTlbSuite(machine, [tlbCase])) return result;
+  throw new Error('the suite gave no result');
+}
+
+function opened(provider: MachineProvider): () => Machine {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await provider.open();
+  });
+  afterAll(() => machine.close());
+  return () => machine;
+}
+
+describe.each([qemuAArch64, unicornAArch64])('the TLB of $name', (provider) => {
+  const machine = opened(provider);
+
+  test.each(AARCH64_TLB_CASES)('$name', async (tlbCase) => {
+    const { verdict, detail } = await resultOf(tlbCase, machine());
+    expect(verdict, detail).toBe(expectedOf(tlbCase, machine()));
+  });
+
+  test('a stale translation is called stale and never agreement', async () => {
+    const { detail } = await resultOf(caseNamed('EL2: unmap'), machine());
+    expect(detail).toBe('with the flush 3 of 3 current; without it 3 of 3 stale');
+  });
+
+  test('a guest that does not carry out its maintenance is found out', async () => {
+    const deaf = withGuest(machine(), (guest) => ({ ...guest, invalidate: async () => {} }));
+    for (const name of [
+      'EL1&0, lower half: unmap',
+      'EL1&0, upper half: restrict: take writing away',
+      'EL2: deactivate, the tables before come back',
+    ]) {
+      const result = await resultOf(caseNamed(name), deaf);
+      expect(result, name).toMatchObject({
+        verdict: 'wrong',
+        detail: expect.stringMatching(/outlived the invalidation of everything/),
+      });
+    }
+  });
+
+  test('a guest that never sees the change is found out, also where no flush is needed', async () => {
+    const blind = withGuest(machine(), (guest) => ({ ...guest, update: async () => {} }));
+    expect(await resultOf(caseNamed('EL2: map a page that was not mapped'), blind)).toMatchObject({
+      verdict: 'wrong',
+    });
+  });
+
+  test('a guest whose base register stays is found out', async () => {
+    const stubborn = withGuest(machine(), (guest) => ({ ...guest, switchTables: async () => {} }));
+    const deactivated = caseNamed('EL1&0, lower half: deactivate, the tables before come back');
+    const { verdict } = await resultOf(deactivated, stubborn);
+    expect(['wrong', 'not observable']).toContain(verdict);
+  });
+
+  test('where everything is flushed all the time, a flush is enough but not shown to be needed', async () => {
+    const forgetful = withGuest(machine(), (guest) => ({
+      ...guest,
+      async update() {
+        await guest.update();
+        await guest.invalidate([{ kind: 'tlbi', name: 'VMALLE1IS', operand: undefined }]);
+      },
+    }));
+    const unmapped = caseNamed('EL1&0, lower half: unmap');
+    expect(await resultOf(unmapped, forgetful)).toMatchObject({ verdict: 'enough' });
+  });
+});
+
+describe('wrong maintenance is found out on QEMU, which ends fetches by their own address only', () => {
+  const machine = opened(qemuAArch64);
+
+  /** The guest with every operation changed, or dropped where undefined comes back. */
+  const changing =
+    (change: (operation: TlbOperation) => TlbOperation | undefined) =>
+    (guest: LiveGuest): LiveGuest => ({
+      ...guest,
+      invalidate: (operations) =>
+        guest.invalidate(operations.map(change).filter((operation) => operation !== undefined)),
+    });
+  const operand = (change: (value: bigint) => bigint) =>
+    changing((operation) =>
+      operation.kind === 'tlbi' && operation.operand !== undefined
+        ? { ...operation, operand: change(operation.operand) }
+        : operation,
+    );
+  const without = (name: string) =>
+    changing((operation) => (operation.kind === 'tlbi' && operation.name === name ? undefined : operation));
+
+  test.each([
+    ['an operand that is a page off', 'EL1&0, lower half: unmap', operand((value) => value + 1n)],
+    ['an address in the place of a page number', 'EL2: unmap', operand((value) => value << 12n)],
+    ['an operand that is a page off', 'EL3: unmap', operand((value) => value + 1n)],
+    ['no VMALLE1IS behind IPAS2E1IS', 'stage 2 alone: unmap', without('VMALLE1IS')],
+    ['no VMALLE1IS behind IPAS2E1IS', 'stage 2 below stage 1: unmap', without('VMALLE1IS')],
+    [
+      'no ALLE1IS when stage 2 is deactivated',
+      'stage 2 below stage 1: deactivate, the tables before come back',
+      without('ALLE1IS'),
+    ],
+  ] as const)('%s (%s)', async (_what, name, change) => {
+    expect(await resultOf(caseNamed(name), withGuest(machine(), change))).toMatchObject({
+      verdict: 'wrong',
+      detail: expect.stringMatching(/^the old translation outlived the promised flush/),
+    });
+  });
+
+  test.each([
+    ['with it', 'proven', (value: bigint) => value],
+    ['without it', 'wrong', (value: bigint) => value & 0x7ff_ffffn],
+    ['for the lower half', 'wrong', (value: bigint) => value ^ (1n << 43n)],
+  ] as const)('the operand of the upper half has its high bits: %s', async (_what, verdict, change) => {
+    const remapped = caseNamed('EL1&0, upper half: remap to another frame, break-before-make');
+    const result = await resultOf(fetchedAtEl0(remapped), withGuest(machine(), operand(change)));
+    expect(result).toMatchObject({ verdict });
+  });
+});
+
+/** A case of which only the fetches at EL0 are made: then the stub has no other translations at EL0. */
+function fetchedAtEl0(tlbCase: TlbCase): TlbCase {
+  return {
+    ...tlbCase,
+    async start(machine) {
+      const guest = await tlbCase.start(machine);
+      const [low, high] = guest.accesses.words;
+      const accesses = new AccessList(1);
+      accesses.set(0, low as number, high as number, Access.Execute, Privilege.User);
+      return {
+        accesses,
+        get image() {
+          return guest.image;
+        },
+        change: (flushed) => guest.change(flushed),
+        flushEverything: () => guest.flushEverything(),
+        probe: (probes) => guest.probe(probes),
+      };
+    },
+  };
+}
