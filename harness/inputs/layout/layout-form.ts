@@ -32,9 +32,9 @@ const REGION_FIELDS = {
   name: required(text, 'Names the region in reports.'),
   base: required(
     placed(U64),
-    'First address, virtual and physical: a multiple of 4096. Decimal, 0x…, or with K, M, G, T (powers of 1024).',
+    'First address, and the first physical one where "physical" says no other: a multiple of a page (4096, or the granule). Decimal, 0x…, or with K, M, G, T (powers of 1024).',
   ),
-  size: required(placed(U64), 'Bytes: a multiple of 4096, not 0. Written as the base.'),
+  size: required(placed(U64), 'Bytes: a multiple of a page, not 0. Written as the base.'),
   attributes: optional(
     list(placed(choice('attribute', MEMORY_ATTRIBUTE_NAMES))),
     'What the region is. Nothing: readable, writable, executable; on AArch64 also writeback.',
