@@ -1,3 +1,4 @@
+import type { Subject } from './campaign.ts';
 import { builtFrom, type CampaignCase, campaignSuite } from './campaign-suite.ts';
 import { manualOf } from './regime-aarch64.ts';
 
@@ -37,6 +38,20 @@ const OF_64K = `
   - { name: device, base: 512M, size: 512M, physical: 1G, memoryType: device-nGnRE, attributes: [execute-protect] }
 `;
 
+/** Nothing of EL0, which belongs to EL1&0 with HCR_EL2.TGE = 0; what it could write EL2 still does not execute. */
+const WITHOUT_TGE = `
+  - { name: pool, base: 0x101000, size: 4K, share: inner, global: true }
+  - { name: data, base: 4M, size: 2M, attributes: [execute-protect], user: rw, share: outer, global: false }
+`;
+const HCR_TGE = 1n << 27n;
+
+function withoutUser(subject: Subject): Subject {
+  const { memory, registers } = subject.image;
+  if (registers.architecture !== 'aarch64') throw new Error('AArch64 registers are expected');
+  const changed = { ...registers, hcrEl2: registers.hcrEl2 & ~HCR_TGE };
+  return { ...subject, image: { memory, registers: changed }, manual: manualOf(changed) };
+}
+
 /** How many flips change something, and how many of them nothing that is declared. */
 type Counts = Pick<CampaignCase, 'changing' | 'undeclared'>;
 
@@ -71,6 +86,14 @@ campaignSuite([
     changing: 268,
     undeclared: 0,
   }),
+  {
+    title: 'EL2&0 without EL0',
+    machines: QEMU,
+    subject: () =>
+      withoutUser(builtFrom(`architecture: aarch64\nregime: el2-vhe\nregions:\n${WITHOUT_TGE}`, manualOf)),
+    changing: 205,
+    undeclared: 0,
+  },
   built('EL3, pages of 4 KiB', QEMU, ['regime: el3', WITHOUT_USER], { changing: 282, undeclared: 7 }),
   built('EL3, pages of 64 KiB', QEMU, ['regime: el3\ngranule: 64K', OF_64K], {
     changing: 144,

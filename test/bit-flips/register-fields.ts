@@ -80,11 +80,34 @@ const SCTLR: Fields = [
   ['EE', 25, 1, 'changes'],
 ];
 
+const HCR_AT_EL1: Fields = [
+  ['VM', 0, 1, 'changes'],
+  ['DC', 12, 1, 'changes'],
+  ['TGE', 27, 1, 'changes'],
+  ['NV1', 43, 1, 'changes'],
+];
+const HCR_AT_EL2: Fields = [['E2H', 34, 1, 'changes']];
+const HCR_AT_STAGE_TWO: Fields = [
+  ['VM, which DC implies', 0, 1, 'nothing'],
+  ['PTW: of walks of stage 1', 2, 1, 'nothing'],
+  ['DC', 12, 1, 'changes'],
+  ['TGE', 27, 1, 'changes'],
+  ['CD, ID', 32, 2, 'changes'],
+  ['NV1', 43, 1, 'changes'],
+  ['FWB', 46, 1, 'changes'],
+  ['DCT', 57, 1, 'changes'],
+];
+
+const TWO_RANGES = { tcr: TCR_OF_TWO_RANGES, ttbr0: BASE, ttbr1: BASE, sctlr: SCTLR } as const;
+const ONE_RANGE = { tcr: TCR_OF_ONE_RANGE, ttbr0: BASE, sctlr: SCTLR } as const;
+
 /** What is flipped: the registers of a regime, by their names in `AArch64Registers`. */
 export const FIELDS = {
-  twoRanges: { tcr: TCR_OF_TWO_RANGES, ttbr0: BASE, ttbr1: BASE, sctlr: SCTLR },
-  oneRange: { tcr: TCR_OF_ONE_RANGE, ttbr0: BASE, sctlr: SCTLR },
-  stageTwo: { vtcr: VTCR, vttbr: BASE },
+  el1: { ...TWO_RANGES, hcrEl2: HCR_AT_EL1 },
+  el2: { ...ONE_RANGE, hcrEl2: HCR_AT_EL2 },
+  'el2-vhe': { ...TWO_RANGES, hcrEl2: HCR_AT_EL2 },
+  el3: ONE_RANGE,
+  stage2: { vtcr: VTCR, vttbr: BASE, hcrEl2: HCR_AT_STAGE_TWO },
 } as const;
 
 /** Of MAIR every byte that a leaf chooses counts, and no other. */

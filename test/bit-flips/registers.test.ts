@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../harness/inputs/input-error.ts';
-import type { Layout } from '../../harness/inputs/layout/layout.ts';
+import type { Layout, RegimeName } from '../../harness/inputs/layout/layout.ts';
 import { MachineError } from '../../harness/machine.ts';
 import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
 import { verify } from '../../harness/verify.ts';
@@ -29,20 +29,19 @@ const OF_STAGE_TWO = `
 `;
 
 interface RegisterCase {
-  readonly regime: string;
+  readonly regime: RegimeName;
   readonly regions: string;
-  readonly fields: Readonly<Record<string, Fields>>;
   readonly providers: readonly (typeof qemuAArch64)[];
 }
 
 const QEMU = [qemuAArch64];
 const BOTH = [qemuAArch64, unicornAArch64];
 const CASES: readonly RegisterCase[] = [
-  { regime: 'el1', regions: WITH_USER, fields: FIELDS.twoRanges, providers: BOTH },
-  { regime: 'el2', regions: WITHOUT_USER, fields: FIELDS.oneRange, providers: BOTH },
-  { regime: 'el2-vhe', regions: WITH_USER, fields: FIELDS.twoRanges, providers: QEMU },
-  { regime: 'el3', regions: WITHOUT_USER, fields: FIELDS.oneRange, providers: QEMU },
-  { regime: 'stage2', regions: OF_STAGE_TWO, fields: FIELDS.stageTwo, providers: QEMU },
+  { regime: 'el1', regions: WITH_USER, providers: BOTH },
+  { regime: 'el2', regions: WITHOUT_USER, providers: BOTH },
+  { regime: 'el2-vhe', regions: WITH_USER, providers: QEMU },
+  { regime: 'el3', regions: WITHOUT_USER, providers: QEMU },
+  { regime: 'stage2', regions: OF_STAGE_TWO, providers: QEMU },
 ];
 const ON_EACH = CASES.flatMap((one) => one.providers.map((provider) => ({ ...one, provider })));
 
@@ -62,7 +61,7 @@ describe.each(ON_EACH)('each bit of the registers of $regime, put to $provider.n
     const { registers } = built.image;
     if (registers.architecture !== 'aarch64') throw new Error('AArch64 registers are expected');
     const mair = subject.regime === 'stage2' ? {} : { mair: mairFields(attributesUsed(built)) };
-    for (const { register, names, bit, effect } of bitsOf({ ...subject.fields, ...mair })) {
+    for (const { register, names, bit, effect } of bitsOf({ ...FIELDS[subject.regime], ...mair })) {
       const value = registers[register] ?? 0n;
       const fate = await fateOf(built, { ...registers, [register]: value ^ (1n << BigInt(bit)) });
       fates.push({ what: `${register} bit ${bit} (${names})`, effect, fate });
@@ -112,7 +111,7 @@ describe.each(ON_EACH)('each bit of the registers of $regime, put to $provider.n
   }
 });
 
-type RegisterName = 'tcr' | 'ttbr0' | 'ttbr1' | 'mair' | 'sctlr' | 'vtcr' | 'vttbr';
+type RegisterName = 'tcr' | 'ttbr0' | 'ttbr1' | 'mair' | 'sctlr' | 'hcrEl2' | 'vtcr' | 'vttbr';
 
 function bitsOf(registers: Readonly<Record<string, Fields>>) {
   return Object.entries(registers).flatMap(([register, fields]) =>
