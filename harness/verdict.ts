@@ -1,4 +1,10 @@
-import { hpfarDiffers, isStructuralFault, Known, type OutcomeList } from '../src/outcome-list.ts';
+import {
+  faultAddressDiffers,
+  hpfarDiffers,
+  isStructuralFault,
+  Known,
+  type OutcomeList,
+} from '../src/outcome-list.ts';
 import type { Architecture } from '../src/registers.ts';
 
 /** What a verdict says of one probe. */
@@ -59,7 +65,7 @@ export function differs(
     ((known & Known.Syndrome) !== 0 ? columns.syndromeMask : 0);
   return (
     ((predictedFault ^ observedFault) & compared) !== 0 ||
-    ((known & Known.FaultAddress) !== 0 && predicted.faultAddress[index] !== observed.faultAddress[index]) ||
+    ((known & Known.FaultAddress) !== 0 && faultAddressDiffers(predicted, observed, index)) ||
     hpfarDiffers(predicted, observed, index)
   );
 }

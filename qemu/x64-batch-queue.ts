@@ -13,6 +13,9 @@ import type { GuestRam } from './guest-ram.ts';
 /** Probes in a batch at most: every batch in the queue has its own part of the windows. */
 export const BATCH_LIMIT = MAX_BATCH / X64Queue.Blocks;
 
+/** Batches in the queue at most. */
+export const QUEUE_LIMIT = X64Queue.Blocks;
+
 /** A batch in the queue. */
 export interface QueuedBatch {
   /** Its probes, or what else its COMMAND takes from the probe window. */
@@ -54,11 +57,6 @@ export class X64BatchQueue {
     this.#region = region;
   }
 
-  /** Batches that the guest has not completed, or that have not been taken yet. */
-  get length(): number {
-    return this.#waiting.length;
-  }
-
   /** The batch that the guest completes next. */
   get first(): QueuedBatch | undefined {
     return this.#waiting[0];
@@ -74,7 +72,7 @@ export class X64BatchQueue {
     };
   }
 
-  /** Puts a batch in the queue, which holds {@link X64Queue.Blocks} at most. */
+  /** Puts a batch in the queue, which holds {@link QUEUE_LIMIT} at most. */
   post(batch: QueuedBatch, command: number): void {
     this.#posted++;
     const view = this.#view;

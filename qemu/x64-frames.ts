@@ -30,6 +30,9 @@ export class X64Frames {
   readonly #readSlots = new Map<number, ImageSlot>();
   readonly #executeSlots = new Map<number, ImageSlot | undefined>();
   #lastTagged = -1;
+  /** What {@link isImage} was asked last, and its answer: accesses to one page follow each other. */
+  #lastAsked = -1;
+  #lastIsImage = false;
 
   /**
    * @param tableFrames the frames of the image that tables point to
@@ -54,8 +57,13 @@ export class X64Frames {
    */
   isImage(frame: number): boolean {
     if (frame < 0 || frame >= this.#frameCount) return false;
-    const words = this.#image.frameWords(frame);
-    return words !== undefined && (this.#live || this.#tableFrames.has(frame) || !isZero(words));
+    if (frame !== this.#lastAsked) {
+      const words = this.#image.frameWords(frame);
+      this.#lastAsked = frame;
+      this.#lastIsImage =
+        words !== undefined && (this.#live || this.#tableFrames.has(frame) || !isZero(words));
+    }
+    return this.#lastIsImage;
   }
 
   isTagged(frame: number): boolean {

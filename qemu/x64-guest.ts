@@ -32,9 +32,6 @@ const UNWRITTEN_RESULTS = unwrittenResults();
 /** Of a guest that has used more storage than this none is made for another image: it would keep the storage. */
 const REUSE_LIMIT = 64 << 20;
 
-/** Batches that are worth queueing: one that the guest makes, and one that it goes on with. */
-export const QUEUE_LIMIT = 2;
-
 /** Where the stub's identity map ends, and so what it can wipe. */
 const IDENTITY_LIMIT = 2 ** 32;
 
@@ -172,11 +169,6 @@ export class X64Guest {
     this.ram.writeU64(left.region + registerOffset(X64Register.Entry), entry);
     queue.post(queue.next(0), X64Command.Switch);
     await this.#awaitStub('the stub had moved');
-  }
-
-  /** Batches that have been started and not finished. The guest takes {@link QUEUE_LIMIT}. */
-  get queued(): number {
-    return this.#queue.length;
   }
 
   /**

@@ -31,7 +31,7 @@ export function decodeResults(
   canonicalShift: number,
   takeCompleted: TakeCompleted,
 ): void {
-  const faultAddressWords = new Uint32Array(outcomes.faultAddress.buffer, outcomes.faultAddress.byteOffset);
+  const { faultAddressWords } = outcomes;
   for (let position = 0; position < batch.length; position++) {
     const at = position * RESULT_RECORD_WORDS;
     const vector = (results[at + 5] as number) & 0xffff;

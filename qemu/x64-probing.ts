@@ -1,5 +1,5 @@
 import { STUB_REGION_BYTES } from '../guest-stubs/protocol.ts';
-import { type Placement, topLevelSlot } from '../guest-stubs/x64/placement.ts';
+import { type PagingLevels, type Placement, topLevelSlot } from '../guest-stubs/x64/placement.ts';
 import type { Observations, ProbeList } from '../harness/machine.ts';
 import { ACCESS_RECORD_WORDS, Access, type AccessList } from '../src/access-list.ts';
 import { FRAME_SIZE } from '../src/addresses.ts';
@@ -7,7 +7,7 @@ import { Known, OutcomeList } from '../src/outcome-list.ts';
 import { GROUP_SIZE, type X64Batch } from './x64-batch.ts';
 import { BATCH_LIMIT } from './x64-batch-queue.ts';
 import { sameEntry, type X64Frames } from './x64-frames.ts';
-import { QUEUE_LIMIT, type X64Guest } from './x64-guest.ts';
+import type { X64Guest } from './x64-guest.ts';
 import { NOT_LOGGED, readLandings } from './x64-landings.ts';
 import { decodeResults, setCompleted } from './x64-outcomes.ts';
 
@@ -16,8 +16,19 @@ const RETRY_LIMIT = 65_536;
 
 const STUB_FRAMES = STUB_REGION_BYTES / FRAME_SIZE;
 
-/** Of {@link X64Probing.run}'s passes: the access is not made. */
+/** In the list of passes: it is not known yet in which pass the access is made, or it is made in none. */
+const NOT_ASSIGNED = 0xfe;
 const NOT_MADE = 0xff;
+
+/** Accesses that are made together. */
+interface Pass {
+  /** See {@link passNumber}. */
+  readonly number: number;
+  /** Whether they are expected in frames of the image. */
+  readonly inImage: boolean;
+  /** Probes between two markers. */
+  readonly groupSize: number;
+}
 
 /** One list of probes on its way through a guest. */
 export class X64Probing {
@@ -34,11 +45,14 @@ export class X64Probing {
    * stays there.
    */
   readonly #placements: readonly Placement[];
+  readonly #levels: PagingLevels;
+  /** For each access the number of its pass. */
+  readonly #passes: Uint8Array;
   readonly #landings: Float64Array;
   /** Completed accesses that landed neither where they were expected nor anywhere that has a name. */
   #lost: number[] = [];
 
-  /** @param batches {@link QUEUE_LIMIT} of {@link BATCH_LIMIT} accesses, to work with */
+  /** @param batches as many as the queue holds, of {@link BATCH_LIMIT} accesses, to work with */
   constructor(
     machine: string,
     guest: X64Guest,
@@ -51,22 +65,24 @@ export class X64Probing {
     this.#frames = frames;
     this.#batches = batches;
     const { active, installation } = guest;
+    this.#levels = installation.levels;
     const others = installation.placements.filter((placement) => placement !== active);
     this.#placements = installation.live ? [active] : [active, ...others];
     this.#accesses = probes.accesses;
     this.#expected = probes.expectedFrames;
     this.#outcomes = new OutcomeList(probes.accesses.length);
+    this.#passes = new Uint8Array(probes.accesses.length).fill(NOT_ASSIGNED);
     this.#landings = new Float64Array(Math.min(BATCH_LIMIT, probes.accesses.length));
   }
 
   async run(): Promise<Observations> {
-    const passes = this.#assignPasses();
     for (const [place, placement] of this.#placements.entries()) {
       for (const inImage of [false, true]) {
-        const pass = 2 * place + (inImage ? 1 : 0);
-        if (!passes.includes(pass)) continue;
+        const pass = { number: passNumber(place, inImage), inImage, groupSize: inImage ? 1 : GROUP_SIZE };
+        const first = this.#firstOf(pass.number);
+        if (first < 0) continue;
         await this.#moveTo(placement);
-        await this.#runPass(passes, pass, inImage, inImage ? 1 : GROUP_SIZE);
+        await this.#runPass(pass, first);
       }
     }
     await this.#retryLost();
@@ -77,49 +93,56 @@ export class X64Probing {
     };
   }
 
-  /**
-   * For each access from which placement it is made, times two, plus one if it is expected in a frame of
-   * the image, where it needs a slot of its own choice.
-   */
-  #assignPasses(): Uint8Array {
-    const { levels } = this.#guest.installation;
-    const { words } = this.#accesses;
-    const placements = this.#placements;
-    const passes = new Uint8Array(this.#accesses.length);
-    for (let index = 0; index < passes.length; index++) {
-      const slot = topLevelSlot(words[index * ACCESS_RECORD_WORDS + 1] as number, levels);
-      const frame = this.#expected[index] as number;
-      let place = 0;
-      while (place < placements.length && meets(placements[place] as Placement, slot, frame)) place++;
-      if (place === placements.length) {
-        passes[index] = NOT_MADE;
-        this.#remarks.set(index, 'not made: it would meet the probe stub, which stays where it is');
-        continue;
-      }
-      passes[index] = 2 * place + (this.#frames.isImage(frame) ? 1 : 0);
-    }
-    return passes;
+  /** The first access of a pass, −1 if there is none. */
+  #firstOf(pass: number): number {
+    for (let index = 0; index < this.#passes.length; index++) if (this.#passOf(index) === pass) return index;
+    return -1;
   }
 
-  /** Makes all accesses of a pass. While the guest makes a batch, the host reads the last and fills the next but one. */
-  async #runPass(passes: Uint8Array, pass: number, inImage: boolean, groupSize: number): Promise<void> {
+  /** The pass of an access. It is found when it is first asked for, so that the guest can begin before all are known. */
+  #passOf(index: number): number {
+    const known = this.#passes[index] as number;
+    if (known !== NOT_ASSIGNED) return known;
+    const pass = this.#assign(index);
+    this.#passes[index] = pass;
+    return pass;
+  }
+
+  /** The pass of an access: from which placement it is made, and whether it needs a slot of its own choice. */
+  #assign(index: number): number {
+    const placements = this.#placements;
+    const high = this.#accesses.words[index * ACCESS_RECORD_WORDS + 1] as number;
+    const slot = topLevelSlot(high, this.#levels);
+    const frame = this.#expected[index] as number;
+    let place = 0;
+    while (place < placements.length && meets(placements[place] as Placement, slot, frame)) place++;
+    if (place < placements.length) return passNumber(place, this.#frames.isImage(frame));
+    this.#remarks.set(index, 'not made: it would meet the probe stub, which stays where it is');
+    return NOT_MADE;
+  }
+
+  /**
+   * Makes all accesses of a pass, from the first of them on. The guest has as many batches in its queue as it takes,
+   * so that it is busy while the host reads results, or does something else before it comes to that.
+   */
+  async #runPass(pass: Pass, first: number): Promise<void> {
     const guest = this.#guest;
     const free = [...this.#batches];
     const queued: X64Batch[] = [];
     const finish = async () => {
       const batch = queued.shift() as X64Batch;
-      this.#read(batch, await guest.finish(), groupSize);
+      this.#read(batch, await guest.finish(), pass.groupSize);
       free.push(batch);
     };
-    for (let next = passes.indexOf(pass); next !== -1; ) {
-      if (queued.length === QUEUE_LIMIT) await finish();
+    for (let next = first; next >= 0; ) {
       if (guest.log.isLong) {
         while (queued.length > 0) await finish();
         guest.log.empty();
       }
+      if (free.length === 0) await finish();
       const batch = free.shift() as X64Batch;
-      next = this.#fill(batch, passes, pass, next, inImage, groupSize);
-      this.#start(batch, groupSize);
+      next = this.#fill(batch, pass, next);
+      this.#start(batch, pass.groupSize);
       queued.push(batch);
     }
     while (queued.length > 0) await finish();
@@ -127,24 +150,18 @@ export class X64Probing {
   }
 
   /** @returns the first index of the pass that did not fit, −1 if all did */
-  #fill(
-    batch: X64Batch,
-    passes: Uint8Array,
-    pass: number,
-    from: number,
-    inImage: boolean,
-    groupSize: number,
-  ): number {
+  #fill(batch: X64Batch, pass: Pass, from: number): number {
     batch.clear();
-    for (let index = from; index < passes.length; index++) {
-      if (passes[index] !== pass) continue;
+    const { length } = this.#passes;
+    for (let index = from; index < length; index++) {
+      if (this.#passOf(index) !== pass.number) continue;
       if (batch.full) return index;
-      this.#add(batch, index, inImage, groupSize);
+      this.#add(batch, index, pass);
     }
     return -1;
   }
 
-  #add(batch: X64Batch, index: number, inImage: boolean, groupSize: number): void {
+  #add(batch: X64Batch, index: number, { inImage, groupSize }: Pass): void {
     const frame = this.#expected[index] as number;
     if (!inImage) {
       const isRam = this.#frames.isRam(frame);
@@ -167,7 +184,7 @@ export class X64Probing {
   }
 
   #read(batch: X64Batch, results: Uint32Array, groupSize: number): void {
-    const { levels, markerFrame } = this.#guest.installation;
+    const { markerFrame } = this.#guest.installation;
     const landings = this.#landings;
     if (markerFrame === undefined) landings.fill(NOT_LOGGED);
     else readLandings(this.#machine, this.#guest.log, batch, groupSize, markerFrame, landings);
@@ -177,7 +194,7 @@ export class X64Probing {
       results,
       this.#accesses,
       this.#outcomes,
-      levels === 5 ? 7 : 16,
+      this.#levels === 5 ? 7 : 16,
       (position, tagged) => {
         const logged = landings[position] as number;
         const frame = logged === NOT_LOGGED ? tagged : logged;
@@ -214,7 +231,6 @@ export class X64Probing {
    * are lost still have been led astray.
    */
   async #retryLost(): Promise<void> {
-    const { levels } = this.#guest.installation;
     if (this.#lost.length > 0) this.#guest.retire();
     for (const placement of this.#placements) {
       const lost = this.#lost;
@@ -222,13 +238,14 @@ export class X64Probing {
       await this.#moveTo(placement);
       if (!this.#frames.tagAll((frame) => this.#guest.isStubFrame(frame))) break;
       this.#lost = [];
-      const passes = new Uint8Array(this.#accesses.length);
+      this.#passes.fill(NOT_MADE);
       for (const index of lost) {
         const high = this.#accesses.words[index * ACCESS_RECORD_WORDS + 1] as number;
-        if (topLevelSlot(high, levels) === this.#guest.active.slot) this.#lost.push(index);
-        else passes[index] = 1;
+        if (topLevelSlot(high, this.#levels) === this.#guest.active.slot) this.#lost.push(index);
+        else this.#passes[index] = 0;
       }
-      await this.#runPass(passes, 1, false, 1);
+      const first = this.#passes.indexOf(0);
+      if (first >= 0) await this.#runPass({ number: 0, inImage: false, groupSize: 1 }, first);
     }
     for (const index of this.#lost) this.#markLost(index);
   }
@@ -250,6 +267,11 @@ export class X64Probing {
     await this.#guest.moveTo(placement);
     this.#frames.forget(placement.region / FRAME_SIZE, STUB_FRAMES);
   }
+}
+
+/** The passes of a placement are one for accesses to ordinary memory, and one for those to frames of the image. */
+function passNumber(place: number, inImage: boolean): number {
+  return 2 * place + (inImage ? 1 : 0);
 }
 
 /** Whether a probe would meet the stub in this placement instead of what the tables under test say. */

@@ -86,6 +86,8 @@ export class OutcomeList {
   readonly fault: Uint32Array;
   /** CR2 / FAR of a fault; 0 otherwise (and for x64 #GP and #SS, which have none). */
   readonly faultAddress: BigUint64Array;
+  /** The same as two words each, the low one first: reading them makes no bigint. */
+  readonly faultAddressWords: Uint32Array;
   /**
    * Physical address of a completed access as a double (exact, ≤ 52 bits), −1 for a fault. A known −1 of a
    * completed access says that it landed elsewhere than expected, where the machine can name no address.
@@ -104,6 +106,7 @@ export class OutcomeList {
     this.known = new Uint8Array(length);
     this.fault = new Uint32Array(length);
     this.faultAddress = new BigUint64Array(length);
+    this.faultAddressWords = new Uint32Array(this.faultAddress.buffer);
     this.physicalAddress = new Float64Array(length).fill(-1);
     this.memoryType = new Uint16Array(length);
   }
@@ -142,6 +145,12 @@ export class OutcomeList {
     if (other.hpfar !== undefined) this.ensureHpfar().set(other.hpfar, start);
     if (other.translated !== undefined) this.ensureTranslated().set(other.translated, start);
   }
+}
+
+/** Whether two lists have different fault addresses. */
+export function faultAddressDiffers(left: OutcomeList, right: OutcomeList, index: number): boolean {
+  const [a, b] = [left.faultAddressWords, right.faultAddressWords];
+  return a[2 * index] !== b[2 * index] || a[2 * index + 1] !== b[2 * index + 1];
 }
 
 /** Whether two lists that both have the `hpfar` column contradict each other in it. */

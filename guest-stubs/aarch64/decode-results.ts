@@ -89,7 +89,7 @@ export function decodeResults(
   outcomes: OutcomeList,
   remarks: Map<number, string>,
 ): void {
-  const faultAddressWords = new Uint32Array(outcomes.faultAddress.buffer, outcomes.faultAddress.byteOffset);
+  const { faultAddressWords } = outcomes;
   const { accesses } = batch;
   for (let record = 0; record < accesses.length; record++) {
     const at = record * RESULT_RECORD_WORDS;
