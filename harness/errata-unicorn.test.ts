@@ -72,6 +72,12 @@ describe('block-keeps-low-address-bits', () => {
     expect(explained(image(0x1_2000n, 1), lands(0x8001_7000))).toEqual(rule);
   });
 
+  test('but not those below the size of a page of 64 KiB', () => {
+    const large = new HandmadeTables({ pageShift: 16 }).map(0n, 0x8000_0000n | 0x1_3000n, NORMAL, 2);
+    expect(explained(large, lands(0x8001_5000))).toEqual(rule);
+    expect(explained(large, lands(0x8001_7000))).toEqual([]);
+  });
+
   test('no place but that, and none where the descriptor has no such bits or is a page', () => {
     expect(explained(image(0x2000n), lands(0x8000_6000))).toEqual([]);
     expect(explained(image(0x2000n), lands(0x8000_7000, 0x344))).toEqual([]);

@@ -1,3 +1,5 @@
+import { rangeOf } from '../src/aarch64/walk-stage.ts';
+import { decodeStageOne } from '../src/aarch64/walk-stage-one.ts';
 import { isStageTwoOn } from '../src/aarch64/walk-stage-two.ts';
 import type { DeviatingProbe, Erratum } from './errata.ts';
 import {
@@ -41,13 +43,12 @@ export const UNICORN_ERRATA: readonly Erratum[] = walkErrata(
 const ADDRESS_FIELD = 0x0000_ffff_ffff_f000n;
 const LAST_LEVEL = 3;
 
-/** The same place with the address bits or-ed in that the block's descriptor has below its size. */
-function withLowBitsOfBlock(predicted: Outcome, { explain, registers }: DeviatingProbe): Outcome {
+/** The same place with the address bits or-ed in that the block's descriptor has below its size and above a page's. */
+function withLowBitsOfBlock(predicted: Outcome, { address, explain, registers }: DeviatingProbe): Outcome {
+  if (registers.architecture !== 'aarch64' || isStageTwoOn(registers)) return predicted;
   const { entry, level } = explain().at(-1) ?? {};
-  const isOneStage = registers.architecture === 'aarch64' && !isStageTwoOn(registers);
-  if (!isOneStage || predicted.fault !== 0 || entry === undefined || level === LAST_LEVEL) return predicted;
-  return {
-    ...predicted,
-    physicalAddress: Number(BigInt(predicted.physicalAddress) | (entry & ADDRESS_FIELD)),
-  };
+  if (predicted.fault !== 0 || entry === undefined || level === LAST_LEVEL) return predicted;
+  const { granule } = rangeOf(decodeStageOne(registers).ranges, Number(address >> 32n));
+  const kept = entry & ADDRESS_FIELD & (-1n << BigInt(granule.pageShift));
+  return { ...predicted, physicalAddress: Number(BigInt(predicted.physicalAddress) | kept) };
 }

@@ -111,10 +111,18 @@ export function describeAArch64RegimesContract(subject: MachineUnderTest): void 
       expect(after.readEntry(root + 24n)).toBe((image.get(root + 24n) | Bit.AF) & ~Bit.ReadOnly);
     });
 
-    test('an address space in which the stub cannot be where memory is free is refused', async (context) => {
+    test('an address space without a place for the stub where memory is free is refused, unless it needs none', async (context) => {
       await needs('EL3', context);
       const image = new HandmadeTables({ ...el3, t0sz: 39, base: 0n, tableLimit: 0x2_0000 });
-      await expect(subject.loaded(image)).rejects.toMatchObject({ code: 'unfit' });
+      const machine = await subject.open();
+      try {
+        await machine.load(image);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'unfit' });
+        return;
+      }
+      await expectOutcomes(machine, image, faultsAll(SUPERVISOR, 0x5000n, Status.Translation, 2));
+      await machine.close();
     });
   });
 

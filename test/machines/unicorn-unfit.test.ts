@@ -3,7 +3,7 @@ import type { Machine } from '../../harness/machine.ts';
 import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
 import { unicornX64 } from '../../harness/machines/unicorn/unicorn-x64.ts';
 import type { AArch64Registers, X64Registers } from '../../src/registers.ts';
-import { Bit as ArmBit, HandmadeTables as ArmTables } from './aarch64-tables.ts';
+import { Bit as ArmBit, HandmadeTables as ArmTables, Hcr } from './aarch64-tables.ts';
 import { Bit, HandmadeTables } from './x64-tables.ts';
 
 const unfit = (message: RegExp) =>
@@ -53,9 +53,14 @@ describe('unicorn-aarch64 refuses what its processor does not have', () => {
     ['FEAT_HAFDBS', 40n],
     ['FEAT_E0PD', 55n],
     ['FEAT_LPA2', 59n],
-    ['a granule of 64 KiB', 14n],
   ])('%s', async (feature, bit) => {
     await expect(withTcr(1n << bit)).rejects.toEqual(unfit(new RegExp(feature)));
+  });
+
+  test('EL2 with E2H', async () => {
+    const host = () => ({ exceptionLevel: 2, hcrEl2: Hcr.E2H | Hcr.TGE }) as const;
+    await expect(load(host)).rejects.toEqual(unfit(/HCR_EL2 .* AT walks other tables/));
+    await load(() => ({ ...host(), cpu: 'cortex-a72' }));
   });
 
   test('but not the same bits where the image is for a processor that ignores them', async () => {

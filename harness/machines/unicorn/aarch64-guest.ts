@@ -25,6 +25,8 @@ import {
   Result,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
+import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
+import { regimeHasUser, regimeOf } from '../../../src/aarch64/walk-regime.ts';
 import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
@@ -33,17 +35,15 @@ import { concludeRecord } from './aarch64-conclude.ts';
 import { checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
 import {
   Arm64,
-  EL1,
-  EL2,
   exceptionLevelOf,
   FAR_EL1,
   HCR_EL2,
   Interrupt,
+  LEVEL_REGISTERS,
   PSTATE,
   SCR_EL3,
   type SystemRegister,
   systemRegisterWords,
-  TTBR1_EL1,
 } from './aarch64-registers.ts';
 import { type Batch, type Findings, MAX_BATCH } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
@@ -53,8 +53,6 @@ import type { UnicornLibrary } from './library.ts';
 import { type Extent, isInExtent } from './memory-blocks.ts';
 import { ObservedProcessor } from './processor.ts';
 
-/** EL2 and below are non-secure AArch64 (NS, HCE, RW). */
-const SCR_VALUE = 0x501n;
 const EC_SHIFT = 26n;
 const EC_SVC = 0x15n;
 /** What the stub is told of an exception that is no abort: a fetch that was made. */
@@ -64,6 +62,7 @@ const REGIONS = 2;
 const LABELS = {
   1: { run: Symbols.run_el1, fault: Symbols.fault_el1, end: Symbols.batch_end_el1 },
   2: { run: Symbols.run_el2, fault: Symbols.fault_el2, end: Symbols.batch_end_el2 },
+  3: { run: Symbols.run_el3, fault: Symbols.fault_el3, end: Symbols.batch_end_el3 },
 } as const;
 
 /** The stub in one region under one installation. */
@@ -78,7 +77,8 @@ interface Place extends Installation {
 export class AArch64UnicornGuest implements UnicornGuest {
   readonly hasUser: boolean;
   readonly flags = AccessFlag.TranslateOnly;
-  readonly #level: 1 | 2;
+  readonly #level: 1 | 2 | 3;
+  readonly #hasHalves: boolean;
   /** Whether translations stay cached from one batch to the next. */
   readonly #live: boolean;
   #plan: StubPlan;
@@ -101,8 +101,9 @@ export class AArch64UnicornGuest implements UnicornGuest {
   constructor(library: UnicornLibrary, registers: AArch64Registers, memory: PhysicalMemory, live = false) {
     checkFeatures(registers);
     this.#live = live;
-    this.#level = registers.exceptionLevel === 1 ? 1 : 2;
-    this.hasUser = this.#level === 1;
+    this.#level = registers.exceptionLevel;
+    this.#hasHalves = regimeOf(registers, cpuFeaturesOf(registers)).ranges.length === 2;
+    this.hasUser = regimeHasUser(registers);
     this.#plan = planStub(registers, (address, bytes) => readImage(memory, address, bytes));
     this.#regions = freeRegions(memory, REGIONS).map((address) => ({ address, size: REGION_BYTES }));
     this.#processor = new ObservedProcessor({
@@ -282,12 +283,12 @@ export class AArch64UnicornGuest implements UnicornGuest {
 
   /** Does what the stub's monitor would. PSTATE comes first: the others tell the emulator to look at it. */
   #install({ registers }: Place): void {
-    const level = this.#level === 1 ? EL1 : EL2;
+    const level = LEVEL_REGISTERS[this.#level];
     this.#processor.engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
-    this.#writeSystemRegister(SCR_EL3, SCR_VALUE);
+    this.#writeSystemRegister(SCR_EL3, registers.scrEl3 ?? 0n);
     this.#writeSystemRegister(HCR_EL2, registers.hcrEl2);
     this.#writeSystemRegister(level.ttbr0, registers.ttbr0);
-    if (this.#level === 1) this.#writeSystemRegister(TTBR1_EL1, registers.ttbr1);
+    if (this.#hasHalves) this.#writeSystemRegister(level.ttbr1, registers.ttbr1);
     this.#writeSystemRegister(level.tcr, registers.tcr);
     this.#writeSystemRegister(level.mair, registers.mair);
     this.#writeSystemRegister(level.sctlr, registers.sctlr);
@@ -331,7 +332,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     values[2] = engine.readRegister(Arm64.Pc);
     values[3] = place.stubAddress + BigInt(LABELS[this.#level].fault);
     if (isUser) {
-      engine.writeRegister(Arm64.Pstate, PSTATE.EL1);
+      engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
       // Any system register: writing one makes the emulator look at PSTATE again.
       this.#writeSystemRegister(FAR_EL1, 0n);
     }

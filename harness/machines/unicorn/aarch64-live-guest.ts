@@ -2,7 +2,7 @@ import { operationRecords } from '../../../guest-stubs/aarch64/live-records.ts';
 import { peekedValues, peekRecords } from '../../../guest-stubs/aarch64/peek-records.ts';
 import type { TlbiName } from '../../../src/aarch64/mapping/tlb-maintenance.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
-import type { AArch64Registers, Registers } from '../../../src/registers.ts';
+import type { AArch64Registers, ExceptionLevel, Registers } from '../../../src/registers.ts';
 import {
   aarch64Operations,
   differOnlyInTables,
@@ -17,9 +17,10 @@ import { Batch, MAX_BATCH } from './batch.ts';
 const MACHINE = 'unicorn-aarch64';
 
 /** What can be executed at the level of the loop: there is no monitor above it. */
-const CARRIED_OUT: Readonly<Record<1 | 2, ReadonlySet<TlbiName>>> = {
+const CARRIED_OUT: Readonly<Record<ExceptionLevel, ReadonlySet<TlbiName>>> = {
   1: new Set<TlbiName>(['VAAE1IS', 'VMALLE1IS']),
   2: new Set<TlbiName>(['VAE2IS', 'ALLE2IS']),
+  3: new Set<TlbiName>(['VAE3IS', 'ALLE3IS']),
 };
 
 /** The host's side of a guest whose tables change. */
@@ -44,7 +45,7 @@ export class AArch64UnicornLiveGuest implements LiveGuest {
 
   async invalidate(operations: readonly TlbOperation[]): Promise<void> {
     const own = aarch64Operations(MACHINE, operations);
-    const level = this.#registers.exceptionLevel === 1 ? 1 : 2;
+    const level = this.#registers.exceptionLevel;
     for (const operation of own) {
       if (operation.kind !== 'tlbi' || CARRIED_OUT[level].has(operation.name)) continue;
       throw new MachineError(MACHINE, 'unfit', `TLBI ${operation.name} cannot be executed at EL${level}`);

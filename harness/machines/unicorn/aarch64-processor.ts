@@ -1,9 +1,7 @@
-import { read, Tcr } from '../../../guest-stubs/aarch64/control-registers.ts';
-import { GRANULE_4K } from '../../../guest-stubs/aarch64/granule.ts';
 import { hasStageTwo } from '../../../guest-stubs/aarch64/installation.ts';
-import { neededGranules } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
-import { regimeOf } from '../../../src/aarch64/walk-regime.ts';
+import { EL2_AND_0, regimeOf } from '../../../src/aarch64/walk-regime.ts';
+import { bit, field, Scr } from '../../../src/aarch64/walk-registers.ts';
 import { hex } from '../../../src/addresses.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
 
@@ -24,14 +22,10 @@ export function modelNumber(registers: AArch64Registers): number {
   return MODELS.get(registers.cpu ?? DEFAULT_MODEL) ?? (MODELS.get(DEFAULT_MODEL) as number);
 }
 
-const bit = (shift: number) => ({ shift: BigInt(shift), width: 1n });
-/** Of TCR_EL1 and of TCR_EL2 (Arm ARM D19.2.139, D19.2.140). */
-const HardwareUpdates = { 1: [bit(39), bit(40)], 2: [bit(21), bit(22)] } as const;
-const UserDisable = { 1: [bit(55), bit(56)], 2: [] } as const;
-const LargeDescriptors = { 1: [Tcr.DsEl1], 2: [Tcr.DsEl2] } as const;
 /** TnSZ: below, FEAT_LVA or LPA2; above, FEAT_TTST. */
 const MIN_SIZE_OFFSET = 16;
 const MAX_SIZE_OFFSET = 39;
+const SIZE_BITS = 6;
 
 /**
  * Refuses what the processor would silently treat in another way.
@@ -39,44 +33,41 @@ const MAX_SIZE_OFFSET = 39;
  */
 export function checkFeatures(registers: AArch64Registers): void {
   const { tcr, exceptionLevel } = registers;
-  if (exceptionLevel === 3) throw new RangeError('EL3 is not supported yet');
-  const features = cpuFeaturesOf(registers);
-  if (exceptionLevel === 2 && regimeOf(registers, features).ranges.length === 2) {
-    throw new RangeError(`HCR_EL2 ${hex(registers.hcrEl2)}: EL2 with E2H is not supported yet`);
-  }
   if (hasStageTwo(registers)) {
     throw new RangeError(`HCR_EL2 ${hex(registers.hcrEl2)}: stage 2 is not supported yet`);
   }
-  if (registers.scrEl3 !== undefined && (registers.scrEl3 & 1n) === 0n) {
+  if (exceptionLevel !== 3 && registers.scrEl3 !== undefined && !bit(registers.scrEl3, Scr.NS)) {
     throw new RangeError(`SCR_EL3 ${hex(registers.scrEl3)}: Secure state (NS = 0) is not supported yet`);
   }
-  const isSet = (fields: readonly ReturnType<typeof bit>[]) => fields.some((field) => read(tcr, field) === 1);
+  const features = cpuFeaturesOf(registers);
+  const regime = regimeOf(registers, features);
+  if (regime === EL2_AND_0) {
+    // By experiment: accesses are translated by both halves, but AT S1E2R and S1E2W as if E2H were 0.
+    throw new RangeError(
+      `HCR_EL2 ${hex(registers.hcrEl2)}: with E2H Unicorn's AT walks other tables than its accesses, so that no fault status and no memory type would be right`,
+    );
+  }
+  const { ranges, hardwareAccessFlag, hardwareDirty, largeDescriptors } = regime;
+  const userDisables = ranges.flatMap(({ userDisable }) => userDisable ?? []);
   const lacking = (feature: string) =>
     new RangeError(`TCR_EL${exceptionLevel} ${hex(tcr)} uses ${feature}, which Unicorn does not have`);
-  if (features.hardwareUpdates && isSet(HardwareUpdates[exceptionLevel])) throw lacking('FEAT_HAFDBS');
-  if (features.userDisable && isSet(UserDisable[exceptionLevel])) throw lacking('FEAT_E0PD');
-  if (features.largeDescriptors && isSet(LargeDescriptors[exceptionLevel])) throw lacking('FEAT_LPA2');
-  for (const size of usedSizes(registers)) {
-    if (size < MIN_SIZE_OFFSET) throw lacking('FEAT_LVA');
-    if (size <= MAX_SIZE_OFFSET) continue;
+  const uses = [
+    ['FEAT_HAFDBS', features.hardwareUpdates, [hardwareAccessFlag, hardwareDirty]],
+    ['FEAT_E0PD', features.userDisable, userDisables],
+    ['FEAT_LPA2', features.largeDescriptors, [largeDescriptors]],
+  ] as const;
+  for (const [feature, isThere, positions] of uses) {
+    if (isThere && positions.some((position) => bit(tcr, position))) throw lacking(feature);
+  }
+  for (const { size, walkDisable } of ranges) {
+    if (walkDisable !== undefined && bit(tcr, walkDisable)) continue;
+    const offset = field(tcr, size, SIZE_BITS);
+    if (offset < MIN_SIZE_OFFSET) throw lacking('FEAT_LVA');
+    if (offset <= MAX_SIZE_OFFSET) continue;
     if (features.smallTables) throw lacking('FEAT_TTST');
     // Constrained unpredictable (Arm ARM D8.2): the walker faults, Unicorn takes the greatest size that there is.
     throw new RangeError(
-      `TCR_EL${exceptionLevel} ${hex(tcr)} has a size offset of ${size}, beyond ${MAX_SIZE_OFFSET}`,
+      `TCR_EL${exceptionLevel} ${hex(tcr)} has a size offset of ${offset}, beyond ${MAX_SIZE_OFFSET}`,
     );
   }
-  const other = neededGranules(registers).find(({ shift }) => shift !== GRANULE_4K.shift);
-  if (other !== undefined) {
-    throw new RangeError(`a granule of ${2 ** (other.shift - 10)} KiB is not supported yet`);
-  }
-}
-
-/** TnSZ of the ranges that are walked. */
-function usedSizes({ tcr, exceptionLevel }: AArch64Registers): number[] {
-  if (exceptionLevel !== 1) return [read(tcr, Tcr.T0sz)];
-  const halves = [
-    [Tcr.Epd0, Tcr.T0sz],
-    [Tcr.Epd1, Tcr.T1sz],
-  ] as const;
-  return halves.filter(([disabled]) => read(tcr, disabled) === 0).map(([, size]) => read(tcr, size));
 }

@@ -17,23 +17,25 @@ export type SystemRegister = readonly [op0: number, op1: number, crn: number, cr
 export interface LevelRegisters {
   readonly sctlr: SystemRegister;
   readonly ttbr0: SystemRegister;
+  /** EL1, and EL2 with HCR_EL2.E2H; written where the regime has two halves. */
+  readonly ttbr1: SystemRegister;
   readonly tcr: SystemRegister;
   readonly mair: SystemRegister;
 }
 
-export const EL1: LevelRegisters = {
-  sctlr: [3, 0, 1, 0, 0],
-  ttbr0: [3, 0, 2, 0, 0],
-  tcr: [3, 0, 2, 0, 2],
-  mair: [3, 0, 10, 2, 0],
-};
-export const EL2: LevelRegisters = {
-  sctlr: [3, 4, 1, 0, 0],
-  ttbr0: [3, 4, 2, 0, 0],
-  tcr: [3, 4, 2, 0, 2],
-  mair: [3, 4, 10, 2, 0],
-};
-export const TTBR1_EL1: SystemRegister = [3, 0, 2, 0, 1];
+/** op1 of the registers of a level. */
+const levelRegisters = (op1: number): LevelRegisters => ({
+  sctlr: [3, op1, 1, 0, 0],
+  ttbr0: [3, op1, 2, 0, 0],
+  ttbr1: [3, op1, 2, 0, 1],
+  tcr: [3, op1, 2, 0, 2],
+  mair: [3, op1, 10, 2, 0],
+});
+export const LEVEL_REGISTERS = {
+  1: levelRegisters(0),
+  2: levelRegisters(4),
+  3: levelRegisters(6),
+} as const;
 export const FAR_EL1: SystemRegister = [3, 0, 6, 0, 0];
 export const HCR_EL2: SystemRegister = [3, 4, 1, 1, 0];
 export const SCR_EL3: SystemRegister = [3, 6, 1, 1, 0];
@@ -48,7 +50,7 @@ function pair(low: number, high: number): bigint {
 }
 
 /** PSTATE: the exception level, on the stack pointer of that level where there is one; interrupts masked. */
-export const PSTATE = { EL1: 0x3c5n, EL2: 0x3c9n } as const;
+export const PSTATE = { EL1: 0x3c5n, EL2: 0x3c9n, EL3: 0x3cdn } as const;
 
 /** The exception level in PSTATE.M. */
 export function exceptionLevelOf(pstate: bigint): number {
