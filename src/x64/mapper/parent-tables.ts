@@ -54,8 +54,9 @@ export class ParentTables {
 
   /** The operation has succeeded. */
   commit(): void {
-    for (const frame of this.#taken) this.#tableFrames?.add(frame);
-    this.#taken.length = 0;
+    for (let frame = this.#taken.pop(); frame !== undefined; frame = this.#taken.pop()) {
+      this.#tableFrames?.add(frame);
+    }
     this.#journal.commit();
   }
 
