@@ -252,7 +252,7 @@ describe('query, dump and explain', () => {
     await writeFile(guest, GUEST_LAYOUT);
     const said = await run('query', guest, '0x40000008', '0x1000');
     expect(said.out).toBe(
-      '0x40000008: writeback, read-only, normal-write-back, share inner\n0x1000: not mapped\n',
+      '0x40000008: writeback, read-only, guest rx, normal-write-back, share inner\n0x1000: not mapped\n',
     );
     expect((await run('dump', guest)).out).toBe(
       '0x40000000 – 0x40001fff  → 0x50000000  supervisor r-x, user r-x  normal write-back, inner shareable  (2 × 4 KiB)\n',
