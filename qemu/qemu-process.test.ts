@@ -67,6 +67,14 @@ test('a guest that nobody waits for takes no processor time, and goes on when as
   expect(stateOf(qemu.processId)).not.toBe('T');
 });
 
+test('pause stops a guest that would not be stopped yet, and it goes on when asked', async () => {
+  const { ram, qemu } = start();
+  qemu.pause();
+  await expect.poll(() => stateOf(qemu.processId), { interval: 10 }).toBe('T');
+  ram.writeU32(INPUT, 5);
+  await qemu.waitUntil(() => ram.readU32(ECHO) === 5, 10_000, 'the echo');
+});
+
 test('stop leaves no process and may be called again', async () => {
   const { ram, qemu } = start();
   ram.writeU32(INPUT, 1);

@@ -28,7 +28,7 @@ export interface QemuCommand {
 /** The wait for a guest spins this long, because most batches take less, … */
 const SPIN_MS = 0.3;
 /** … then lets other work of this process run between looks, … */
-const YIELD_MS = 5;
+const YIELD_MS = 1;
 /** … and then sleeps between looks. */
 const SLEEP_MS = 1;
 /** A guest that nobody has waited for in this time is stopped: it would spin at its doorbell. */
@@ -114,6 +114,12 @@ export class QemuProcess {
     }
   }
 
+  /** Stops the guest until {@link resume}, instead of when it has waited for some time. */
+  pause(): void {
+    clearTimeout(this.#idleTimer);
+    this.#pause();
+  }
+
   /** Lets a paused guest run; {@link waitUntil} does it too. */
   resume(): void {
     clearTimeout(this.#idleTimer);
@@ -144,7 +150,7 @@ export class QemuProcess {
   }
 
   #pause(): void {
-    if (this.#ended === undefined) this.#paused = this.#child.kill('SIGSTOP');
+    if (this.#ended === undefined && !this.#paused) this.#paused = this.#child.kill('SIGSTOP');
   }
 
   #failure(message: string): MachineError {

@@ -203,6 +203,11 @@ export class X64Guest {
     return new Uint32Array(results.buffer, 0, results.length / 4);
   }
 
+  /** The next batch will not come soon: the guest leaves the processor to others instead of waiting for the doorbell. */
+  rest(): void {
+    this.#process.pause();
+  }
+
   /** Writes an entry of the image's memory, and of the top-level table's copy, while the guest rests. */
   writeEntry(address: number, low: number, high: number): void {
     const value = (BigInt(high) << 32n) | BigInt(low);

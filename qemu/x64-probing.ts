@@ -14,6 +14,9 @@ import { decodeResults, setCompleted } from './x64-outcomes.ts';
 /** Accesses that landed nowhere that could be named are tried again, up to this many. */
 const RETRY_LIMIT = 65_536;
 
+/** After a list of so many accesses, others work with the answers for some time. */
+const LONG_LIST = 16_384;
+
 const STUB_FRAMES = STUB_REGION_BYTES / FRAME_SIZE;
 
 /** In the list of passes: it is not known yet in which pass the access is made, or it is made in none. */
@@ -86,6 +89,7 @@ export class X64Probing {
       }
     }
     await this.#retryLost();
+    if (this.#accesses.length >= LONG_LIST) this.#guest.rest();
     return {
       outcomes: this.#outcomes,
       remarks: this.#remarks,
