@@ -72,15 +72,18 @@ export class AArch64LiveGuest implements LiveGuest {
     const { guest } = this.#image;
     const readRam = (address: number, bytes: Uint8Array) => guest.ram.read(address, bytes);
     const plan = this.#replan(registers);
-    this.#image = { ...this.#image, registers, plan };
-    if (this.#installed === undefined) return;
+    if (this.#installed === undefined) {
+      this.#image = { ...this.#image, registers, plan };
+      return;
+    }
     const { which, installation } = this.#installed;
     // A copied root gets another place, so that the base register really changes.
     const isMoved = plan.copiedRoot !== undefined;
     const place = installation.tablesOffset;
     const other = place === TABLES_OFFSET ? OTHER_TABLES_OFFSET : TABLES_OFFSET;
     const next = plan.install(which, guest.region, readRam, isMoved ? other : place);
-    this.#checkRoom(next);
+    this.#checkRoom(next, plan.copiedRoot?.bytes ?? 1);
+    this.#image = { ...this.#image, registers, plan };
     guest.install(next);
     this.#installed = { which, installation: next };
     await this.#operate(switchOperations(installation.registers, next.registers));
@@ -184,10 +187,9 @@ export class AArch64LiveGuest implements LiveGuest {
   }
 
   /** Two sets of the stub's tables must fit beside each other, and a root be aligned to its size. */
-  #checkRoom({ tables }: Installation): void {
+  #checkRoom({ tables }: Installation, rootBytes: number): void {
     const room = OTHER_TABLES_OFFSET - TABLES_OFFSET;
-    const rootBytes = this.#image.plan.copiedRoot?.bytes ?? 0;
-    if (tables.length <= room && OTHER_TABLES_OFFSET % Math.max(rootBytes, 1) === 0) return;
+    if (tables.length <= room && OTHER_TABLES_OFFSET % rootBytes === 0) return;
     const message = `a root of ${rootBytes} bytes cannot be exchanged while it runs`;
     throw new MachineError(this.#machine, 'unfit', message);
   }

@@ -94,6 +94,22 @@ describe('one guest for many images', () => {
   });
 });
 
+test('roots for which the stub has no second place cannot be exchanged while the guest runs, smaller ones can', async () => {
+  const machine = await open();
+  for (const [pageShift, outcome] of [
+    [16, 'unfit'],
+    [14, 'switched'],
+  ] as const) {
+    const image = new HandmadeTables({ exceptionLevel: 3, pageShift, outputBits: 48 }).map(0n, 0n, NORMAL);
+    const guest = await machine.loadLive?.(image);
+    await physicalAddressOf(machine, 0n);
+    const others = { ...image.registers, ttbr0: image.registers.ttbr0 + (1n << BigInt(pageShift)) };
+    const switched = guest?.switchTables?.(others).then(() => 'switched');
+    expect(await switched?.catch(({ code }) => code)).toBe(outcome);
+    expect(await physicalAddressOf(machine, 0x100_0000_0000n)).toBe(-1);
+  }
+});
+
 describe('a stub that breaks', () => {
   /** A guest whose loop begins with other instructions. */
   async function runBroken(instructions: readonly number[], timeLimit: number): Promise<unknown> {

@@ -61,7 +61,8 @@ stale       the old translation outlived the promised flush, which the architect
 not kept    the architecture allows that, but this machine does not do it
 erratum     wrong, and known of this machine in this version
 wrong       the architecture excludes what the machine did
+not observable, not run: the machine cannot tell of some access, or cannot do it
 `;
 
-const NAME_WIDTH = 73;
+const NAME_WIDTH = 75;
 const VERDICT_WIDTH = 14;

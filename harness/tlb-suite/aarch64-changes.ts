@@ -3,10 +3,9 @@ import type { TranslationRegime } from '../../src/aarch64/mapping/regime.ts';
 import type { AArch64Change } from './aarch64-case.ts';
 import type { CaseSpace, FlagChange } from './aarch64-space.ts';
 
-const PAGE_BYTES = 0x1000n;
+/** Of a block, of a run of 16 pages that share a contiguous hint: with the 4 KiB granule. */
 const BLOCK_BYTES = 0x20_0000n;
-/** Of 16 pages, as many as share a contiguous hint. */
-const RUN_BYTES = 16n * PAGE_BYTES;
+const RUN_BYTES = 0x1_0000n;
 /** More than are invalidated one by one. */
 const MANY_BYTES = 2n * BLOCK_BYTES;
 
@@ -18,17 +17,19 @@ const BLOCK_FRAME = 0x3020_0000n;
 const OTHER_FRAME = 0x3085_6000n;
 const OFFSET_OF_BLOCK = 0x4020_0000n;
 const OFFSET_IN_BLOCK = 0xa_d000n;
-const FRAME = BLOCK_FRAME + OFFSET_IN_BLOCK;
 
 /** The changes that every regime has, in one address space. */
 export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
-  const { none, open, writeThrough, readOnly, neverExecuted, restricted, relaxed } = space;
+  const { none, open, pageBytes, writeThrough, readOnly, neverExecuted, restricted, relaxed } = space;
   const block = space.base + OFFSET_OF_BLOCK;
-  const at = block + OFFSET_IN_BLOCK;
-  const page = new MemoryRegion(at, at + PAGE_BYTES);
+  const offset = OFFSET_IN_BLOCK & -pageBytes;
+  const at = block + offset;
+  const page = new MemoryRegion(at, at + pageBytes);
+  const pageFrame = BLOCK_FRAME + offset;
+  const otherFrame = OTHER_FRAME & -pageBytes;
   const run = new MemoryRegion(at & -RUN_BYTES, (at & -RUN_BYTES) + RUN_BYTES);
-  const runFrame = FRAME & -RUN_BYTES;
-  const around = [at - PAGE_BYTES, at, at + PAGE_BYTES];
+  const runFrame = pageFrame & -RUN_BYTES;
+  const around = [at - pageBytes, at, at + pageBytes];
 
   type Change = AArch64Change<R>;
   const mapPage =
@@ -37,8 +38,8 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       mapping.mapRange(page, frame, flags);
     };
   const inBoth: Change['prepare'] = ({ mapping, other }) => {
-    mapping.mapRange(page, FRAME, open);
-    other.mapRange(page, OTHER_FRAME, open);
+    mapping.mapRange(page, pageFrame, open);
+    other.mapRange(page, otherFrame, open);
   };
   /** A change of attributes that needs no break. */
   const modify = (
@@ -50,7 +51,7 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
     name,
     withoutFlush,
     pages: [at],
-    prepare: mapPage(FRAME, before),
+    prepare: mapPage(pageFrame, before),
     change: async ({ mapping, carryOut }) =>
       carryOut(mapping.modifyRange(page, (descriptor) => descriptor.modifyFlags(set, clear))),
   });
@@ -69,19 +70,19 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       withoutFlush: 'nothing',
       pages: [at],
       prepare: () => {},
-      change: async ({ mapping, carryOut }) => carryOut(mapping.mapRange(page, FRAME, open)),
+      change: async ({ mapping, carryOut }) => carryOut(mapping.mapRange(page, pageFrame, open)),
     },
     unmap: {
       name: 'unmap',
       withoutFlush: 'stale',
       pages: [at],
-      prepare: mapPage(FRAME),
+      prepare: mapPage(pageFrame),
       change: async ({ mapping, carryOut }) => carryOut(mapping.mapRange(page, 0, none)),
     },
     unmapMany: {
       name: 'unmap 1024 pages',
       withoutFlush: 'stale',
-      pages: [block, at, block + MANY_BYTES - PAGE_BYTES],
+      pages: [block, at, block + MANY_BYTES - pageBytes],
       prepare: ({ mapping }) => {
         const many = new MemoryRegion(block, block + MANY_BYTES);
         mapping.mapRange(many, BLOCK_FRAME, open, Constraints.NoBlockMappings);
@@ -96,15 +97,15 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       name: 'remap to another frame, break-before-make',
       withoutFlush: 'stale',
       pages: [at],
-      prepare: mapPage(FRAME),
-      change: remake(page, OTHER_FRAME),
+      prepare: mapPage(pageFrame),
+      change: remake(page, otherFrame),
     },
     memoryType: {
       name: 'change the memory type (as AT says), break-before-make',
       withoutFlush: 'stale',
       pages: [at],
-      prepare: mapPage(FRAME),
-      change: remake(page, FRAME, writeThrough),
+      prepare: mapPage(pageFrame),
+      change: remake(page, pageFrame, writeThrough),
     },
     split: {
       name: 'split a 2 MiB block, break-before-make',
@@ -113,7 +114,7 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       prepare: ({ mapping }) => {
         mapping.mapRange(new MemoryRegion(block, block + BLOCK_BYTES), BLOCK_FRAME, open);
       },
-      change: remake(page, OTHER_FRAME),
+      change: remake(page, otherFrame),
     },
     clearHint: {
       name: 'break a contiguous run, its hint goes',
@@ -122,7 +123,7 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       prepare: ({ mapping }) => {
         mapping.mapRange(run, runFrame, open);
       },
-      change: remake(page, OTHER_FRAME),
+      change: remake(page, otherFrame),
     },
     setHint: {
       name: 'make a contiguous run whole, its hint comes',
@@ -130,7 +131,7 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       pages: around,
       prepare: ({ mapping }) => {
         mapping.mapRange(run, runFrame, open, Constraints.NoContiguousHint);
-        mapping.mapRange(page, OTHER_FRAME, open);
+        mapping.mapRange(page, otherFrame, open);
       },
       change: remake(run, runFrame),
     },
@@ -139,7 +140,7 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
       withoutFlush: 'stale',
       pages: [at],
       prepare: ({ mapping }) => {
-        mapping.mapRange(page, FRAME, open);
+        mapping.mapRange(page, pageFrame, open);
         mapping.mapRange(page, 0, none);
       },
       change: async ({ mapping, carryOut }) => carryOut(mapping.compactSubtables()),

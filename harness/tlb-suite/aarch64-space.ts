@@ -1,4 +1,3 @@
-import { baseRegisterOf, baseRegisterValue } from '../../src/aarch64/mapping/base-register.ts';
 import {
   type AttributesOf,
   El1And0,
@@ -7,12 +6,15 @@ import {
   El2And0,
   El3,
   El23Attributes,
+  Mair,
   Mapping,
   MemoryRegion,
   Stage2,
   Stage2Attributes,
   type TranslationRegime,
 } from '../../src/aarch64/mapping/index.ts';
+import type { GranuleName } from '../../src/aarch64/mapping/table-geometry.ts';
+import { translationRegisters } from '../../src/aarch64/translation-registers.ts';
 import type { PageAllocator } from '../../src/memory/page-allocator.ts';
 import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
@@ -35,9 +37,11 @@ export interface CaseSpace<R extends TranslationRegime = TranslationRegime> {
   readonly name: string;
   readonly regime: R;
   /** As in Capabilities.features. */
-  readonly needs: string;
+  readonly needs: readonly string[];
   /** Its first address. */
   readonly base: bigint;
+  /** Of the granule. */
+  readonly pageBytes: bigint;
   readonly none: AttributesOf<R>;
   /** Normal write-back memory that everybody may read and write, and that is executed as far as it can be. */
   readonly open: AttributesOf<R>;
@@ -53,41 +57,17 @@ export interface CaseSpace<R extends TranslationRegime = TranslationRegime> {
   registersOf(mapping: Mapping<R>, room: TableRoom): AArch64Registers;
 }
 
-/** Every space has 39 address bits: the root is at level 1. */
-const ROOT_LEVEL = 1;
-const SIZE_OFFSET = 25n;
-const UPPER_BASE = 0xffff_ff80_0000_0000n;
+/** The root level that gives each granule an address space above 32 bits, and the bits of it. */
+const SIZES = {
+  '4K': { pageBytes: 0x1000n, rootLevel: 1, addressBits: 39n },
+  '16K': { pageBytes: 0x4000n, rootLevel: 2, addressBits: 36n },
+  '64K': { pageBytes: 0x1_0000n, rootLevel: 2, addressBits: 42n },
+} as const satisfies Readonly<Record<GranuleName, object>>;
+const { rootLevel: ROOT_LEVEL } = SIZES['4K'];
+const physicalAddressBits = 48;
 
 /** Write-back, write-through. */
-const MAIR = 0xbbffn;
-/** M, C, I and the bits that are RES1 (Arm ARM D19.2.137). */
-const SCTLR = 0x30d0_198dn;
-const SCTLR_MMU = 1n;
-const PHYSICAL_SIZE_48 = 5n;
-/** TCR_EL1: T0SZ, T1SZ, TG1 of 4 KiB, IPS (D19.2.147). */
-const TCR_TWO_RANGES = SIZE_OFFSET | (SIZE_OFFSET << 16n) | (2n << 30n) | (PHYSICAL_SIZE_48 << 32n);
-/** TCR_EL2 and TCR_EL3: T0SZ, PS, RES1 (D19.2.148). */
-const TCR_ONE_RANGE = SIZE_OFFSET | (PHYSICAL_SIZE_48 << 16n) | (1n << 23n) | (1n << 31n);
-/** VTCR_EL2: T0SZ, SL0 of level 1, PS, RES1 (D19.2.158). */
-const VTCR = SIZE_OFFSET | (1n << 6n) | (PHYSICAL_SIZE_48 << 16n) | (1n << 31n);
-/** HCR_EL2 (D19.2.48). */
-const Hcr = { VM: 1n, DC: 1n << 12n, TGE: 1n << 27n, E2H: 1n << 34n } as const;
-
-const COMMON = {
-  architecture: 'aarch64',
-  ttbr0: 0n,
-  ttbr1: 0n,
-  mair: MAIR,
-  sctlr: SCTLR,
-  hcrEl2: 0n,
-} as const;
-const EL1_REGISTERS: AArch64Registers = { ...COMMON, exceptionLevel: 1, tcr: TCR_TWO_RANGES };
-const EL2_AND_0_REGISTERS: AArch64Registers = {
-  ...EL1_REGISTERS,
-  exceptionLevel: 2,
-  hcrEl2: Hcr.E2H | Hcr.TGE,
-};
-const STAGE_TWO_REGISTERS: AArch64Registers = { ...EL1_REGISTERS, hcrEl2: Hcr.VM, vtcr: VTCR, vttbr: 0n };
+const mair = new Mair(0xbbffn);
 
 const One = El1Attributes;
 const El1Flags = (() => {
@@ -131,44 +111,46 @@ const Stage2Flags = (() => {
   };
 })();
 
-/** The registers with a mapping's tables in their place. */
-function withTables<R extends TranslationRegime>(
-  registers: AArch64Registers,
-  mapping: Mapping<R>,
-  vaRange: 'lower' | 'upper' = 'lower',
-): AArch64Registers {
-  const name = baseRegisterOf(mapping.regime, vaRange);
-  return { ...registers, [name]: baseRegisterValue(mapping.rootAddress, mapping.asid) };
-}
-
 function el1Space(
   half: 'lower' | 'upper',
   regime: typeof El1And0,
-  registers: AArch64Registers,
+  granule: GranuleName = '4K',
 ): CaseSpace<typeof El1And0> {
+  const { pageBytes, rootLevel, addressBits } = SIZES[granule];
   return {
     ...El1Flags,
-    name: `${regime.name}, ${half} half`,
+    name: `${regime.name}, ${half} half${nameOfPages(granule)}`,
     regime,
-    needs: regime.name,
-    base: half === 'lower' ? 0n : UPPER_BASE,
-    createMapping: (room, asid) =>
-      new Mapping({ ...room, regime, rootLevel: ROOT_LEVEL, vaRange: half, asid }),
-    registersOf: (mapping) => withTables(registers, mapping, half),
+    needs: needsOf(regime, granule),
+    base: half === 'lower' ? 0n : (1n << 64n) - (1n << addressBits),
+    pageBytes,
+    createMapping: (room, asid) => new Mapping({ ...room, regime, granule, rootLevel, vaRange: half, asid }),
+    registersOf: (mapping) =>
+      translationRegisters({ regime, granule, [half]: mapping, physicalAddressBits, mair }),
   };
 }
 
-function el23Space(regime: typeof El2 | typeof El3): CaseSpace<typeof El2> {
-  const exceptionLevel = regime.name === 'EL2' ? 2 : 3;
+function el23Space(regime: typeof El2 | typeof El3, granule: GranuleName = '4K'): CaseSpace<typeof El2> {
+  const { pageBytes, rootLevel } = SIZES[granule];
   return {
     ...El23Flags,
-    name: regime.name,
+    name: `${regime.name}${nameOfPages(granule)}`,
     regime,
-    needs: regime.name,
+    needs: needsOf(regime, granule),
     base: 0n,
-    createMapping: (room) => new Mapping({ ...room, regime, rootLevel: ROOT_LEVEL }),
-    registersOf: (mapping) => withTables({ ...COMMON, exceptionLevel, tcr: TCR_ONE_RANGE }, mapping),
+    pageBytes,
+    createMapping: (room) => new Mapping({ ...room, regime, granule, rootLevel }),
+    registersOf: (mapping) =>
+      translationRegisters({ regime, granule, lower: mapping, physicalAddressBits, mair }),
   };
+}
+
+function nameOfPages(granule: GranuleName): string {
+  return granule === '4K' ? '' : `, ${granule.replace('K', ' KiB')} pages`;
+}
+
+function needsOf({ name }: TranslationRegime, granule: GranuleName): readonly string[] {
+  return granule === '4K' ? [name] : [name, granule];
 }
 
 /** Where cases map pages to, where their tables are, and the addresses of their pages. */
@@ -179,20 +161,24 @@ const CASE_PAGES = new MemoryRegion(0x4020_0000, 0x4080_0000);
 const StageTwoSpace = {
   ...Stage2Flags,
   regime: Stage2,
-  needs: 'stage 2',
+  needs: ['stage 2'],
   base: 0n,
+  pageBytes: SIZES['4K'].pageBytes,
   createMapping: (room: TableRoom) => new Mapping({ ...room, regime: Stage2, rootLevel: ROOT_LEVEL }),
 } as const;
 
-const el1Lower = el1Space('lower', El1And0, EL1_REGISTERS);
+const el1Lower = el1Space('lower', El1And0);
 
-/** With HCR_EL2.DC, so that the memory type is that of stage 2. */
 const stageTwo: CaseSpace<typeof Stage2> = {
   ...StageTwoSpace,
   name: 'stage 2 alone',
-  registersOf: (mapping) =>
-    withTables({ ...STAGE_TWO_REGISTERS, sctlr: SCTLR & ~SCTLR_MMU, hcrEl2: Hcr.VM | Hcr.DC }, mapping),
+  registersOf: (mapping) => stageTwoRegisters(mapping),
 };
+
+function stageTwoRegisters(lower: Mapping<typeof Stage2>, stageOne?: AArch64Registers): AArch64Registers {
+  const options = { regime: Stage2, rootLevel: ROOT_LEVEL, lower, physicalAddressBits } as const;
+  return translationRegisters(stageOne === undefined ? options : { ...options, stageOne });
+}
 
 /** Stage 1 maps addresses to themselves; the tables of stage 2 change. */
 const stageTwoBelowOne: CaseSpace<typeof Stage2> = {
@@ -206,7 +192,7 @@ const stageTwoBelowOne: CaseSpace<typeof Stage2> = {
   registersOf(mapping, room) {
     const above = el1Lower.createMapping(room, 0);
     above.mapRange(CASE_PAGES, CASE_PAGES.start, El1Flags.open);
-    return withTables(withTables(STAGE_TWO_REGISTERS, above), mapping);
+    return stageTwoRegisters(mapping, el1Lower.registersOf(above, room));
   },
 };
 
@@ -214,21 +200,24 @@ const stageTwoBelowOne: CaseSpace<typeof Stage2> = {
 const stageOneAboveTwo: CaseSpace<typeof El1And0> = {
   ...el1Lower,
   name: 'EL1&0 above stage 2',
-  needs: 'stage 2',
+  needs: ['stage 2'],
   registersOf(mapping, room) {
     const below = StageTwoSpace.createMapping(room);
     for (const region of [CASE_FRAMES, CASE_TABLES]) below.mapRange(region, region.start, Stage2Flags.open);
-    return withTables(withTables(STAGE_TWO_REGISTERS, mapping), below);
+    return stageTwoRegisters(below, el1Lower.registersOf(mapping, room));
   },
 };
 
 /** Spaces by the names that cases use. */
 export const Spaces = {
   el1Lower,
-  el1Upper: el1Space('upper', El1And0, EL1_REGISTERS),
-  el2And0Lower: el1Space('lower', El2And0, EL2_AND_0_REGISTERS),
-  el2And0Upper: el1Space('upper', El2And0, EL2_AND_0_REGISTERS),
+  el1Upper: el1Space('upper', El1And0),
+  el1LowerOf16K: el1Space('lower', El1And0, '16K'),
+  el1UpperOf64K: el1Space('upper', El1And0, '64K'),
+  el2And0Lower: el1Space('lower', El2And0),
+  el2And0Upper: el1Space('upper', El2And0),
   el2: el23Space(El2),
+  el2Of64K: el23Space(El2, '64K'),
   el3: el23Space(El3),
   stageTwo,
   stageTwoBelowOne,

@@ -19,8 +19,8 @@ export interface TlbCase {
   readonly name: string;
   readonly architecture: Architecture;
   readonly withoutFlush: WithoutFlush;
-  /** A feature that the machine must have, as in Capabilities.features. */
-  readonly needs?: string;
+  /** Features that the machine must have, as in Capabilities.features. */
+  readonly needs: readonly string[];
   /** The translation regime, for the machines' errata (AArch64). */
   readonly regime?: string;
   /** Loads the tables before the change into a machine. @throws MachineError */

@@ -26,7 +26,7 @@ export interface X64Change {
   readonly withoutFlush: WithoutFlush;
   /** Bits of CR4 beside PAE. */
   readonly cr4?: bigint;
-  readonly needs?: string;
+  readonly needs?: readonly string[];
   /** The pages that are probed. */
   readonly pages: readonly bigint[];
   /** Builds the tables before the change. */
@@ -41,9 +41,9 @@ const REGISTERS = { cr0: 0x8001_0031n, cr4: 0x20n, efer: 0xd00n, physicalAddress
 
 /** A change as a case of the suite. */
 export function x64Case(change: X64Change): TlbCase {
-  const { name, withoutFlush, needs } = change;
+  const { name, withoutFlush, needs = [] } = change;
   const start = (machine: Machine) => startCase(machine, change);
-  return { name, architecture: 'x64', withoutFlush, ...(needs !== undefined && { needs }), start };
+  return { name, architecture: 'x64', withoutFlush, needs, start };
 }
 
 async function startCase(machine: Machine, change: X64Change): Promise<CaseGuest> {

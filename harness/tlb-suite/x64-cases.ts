@@ -164,7 +164,7 @@ const CHANGES: readonly X64Change[] = [
   {
     name: 'unmap, CR4.PCIDE = 1',
     cr4: CR4_PCIDE,
-    needs: 'PCID',
+    needs: ['PCID'],
     withoutFlush: 'stale',
     pages: [PAGE],
     prepare: mapped(ALL),

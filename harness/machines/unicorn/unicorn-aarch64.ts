@@ -1,3 +1,4 @@
+import { hasStageTwo } from '../../../guest-stubs/aarch64/installation.ts';
 import { Known } from '../../../src/outcome-list.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
 import type { Capabilities, GuestImage } from '../../machine.ts';
@@ -13,8 +14,11 @@ export const unicornAArch64 = unicornProvider({
   capabilities: capabilitiesOf,
   createGuest: (library, image) => createGuest(library, image, false),
   createLiveGuest(library, image) {
-    const guest = createGuest(library, image, true);
     const registers = image.registers as AArch64Registers;
+    if (hasStageTwo(registers)) {
+      throw new RangeError('with stage 2 tables cannot change while it runs: EL2 would have to invalidate');
+    }
+    const guest = createGuest(library, image, true);
     return { guest, live: new AArch64UnicornLiveGuest(guest, registers, image.memory) };
   },
 });
