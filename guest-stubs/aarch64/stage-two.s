@@ -4,6 +4,7 @@
 // Everything of the loop stays as it is but x5 … x18.
 
 .text
+.global translate_both_stages
 from_lower_level:
         mrs     x10, esr_el2
         lsr     w15, w10, #EC_SHIFT

@@ -3,6 +3,7 @@
 /** Offsets of the stub's labels in its region. */
 export const Symbols = {
   start: 0x0,
+  translate_both_stages: 0x3d0,
   run_el1: 0x5000,
   read_el1: 0x50dc,
   write_el1: 0x5124,
