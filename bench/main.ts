@@ -2,6 +2,7 @@ import { AARCH64_PAGING_WORKLOADS } from './engine/aarch64-paging.ts';
 import { BARE_WORKLOADS } from './engine/bare-walk.ts';
 import { PATINA_WORKLOADS } from './engine/patina.ts';
 import { X86_64_WORKLOADS } from './engine/x86-64.ts';
+import { LINEAR_IDS, type LinearRow, linearRows } from './linear.ts';
 import { type ProbingRate, probingRates, type WarmBatch } from './probing.ts';
 import { WALKER_WORKLOADS } from './walker.ts';
 import { measure, type Workload } from './workload.ts';
@@ -19,7 +20,8 @@ const USAGE = `usage: npm run bench -- [--json] [--bigint] [--only ID]
   --json     an array of {id, ns, nativeNs, ratio} instead of a table
   --bigint   also with addresses given as bigints, and what that costs compared with numbers
   --only ID  only workloads whose id begins so; 'probe' and longer: machines, with {id, perSecond, guestPerSecond, ratio}
-             or {id, microseconds} as JSON; they are not measured unless named`;
+             or {id, microseconds} as JSON; they are not measured unless named
+  linear/…   rows carry {id, buildNs, leavesNs, planNs, peakBytes} for one leaf`;
 
 /** A workload's times. */
 interface Measurement {
@@ -51,17 +53,17 @@ async function main(args: readonly string[]): Promise<number> {
   const { only, json, bigint } = options;
   if (only.startsWith('probe')) return await benchProbing(only, json);
   const chosen = WORKLOADS.filter(({ id }) => id.startsWith(only));
-  if (chosen.length === 0) {
-    console.error(
-      `no workload begins with ${only}; there are:\n${WORKLOADS.map(({ id }) => `  ${id}`).join('\n')}`,
-    );
+  if (chosen.length === 0 && !LINEAR_IDS.some((id) => id.startsWith(only))) {
+    const ids = [...WORKLOADS.map(({ id }) => id), ...LINEAR_IDS];
+    console.error(`no workload begins with ${only}; there are:\n${ids.map((id) => `  ${id}`).join('\n')}`);
     return 2;
   }
   try {
     const measurements = bigint
       ? withBigints(chosen, withNumbers(chosen, false), !json)
       : withNumbers(chosen, !json);
-    if (json) console.log(JSON.stringify(measurements));
+    const linear = linearCosts(only, !json);
+    if (json) console.log(JSON.stringify([...measurements, ...linear]));
     return 0;
   } catch (error) {
     console.error(error);
@@ -94,6 +96,18 @@ function probingColumns(result: ProbingRate | WarmBatch): string[] {
   return [id, ...[perSecond / 1e6, guestPerSecond / 1e6].map(significant), ratio.toFixed(2)];
 }
 
+/** Sizes of tables, each measured once. */
+function linearCosts(only: string, print: boolean): LinearRow[] {
+  const rows: LinearRow[] = [];
+  for (const result of linearRows(only)) {
+    if (print && rows.length === 0) console.log(row(['one leaf', 'build ns', 'list ns', 'plan ns', 'bytes']));
+    rows.push(result);
+    const { id, buildNs, leavesNs, planNs, peakBytes } = result;
+    if (print) console.log(row([id, ...[buildNs, leavesNs, planNs, peakBytes].map(significant)]));
+  }
+  return rows;
+}
+
 function parse(args: readonly string[]): Options | undefined {
   const options = { json: false, bigint: false, only: '' };
   for (let at = 0; at < args.length; at++) {
@@ -109,7 +123,7 @@ function parse(args: readonly string[]): Options | undefined {
 }
 
 function withNumbers(workloads: readonly Workload[], print: boolean): Measurement[] {
-  if (print) console.log(row(['workload', 'ns', 'native ns', 'ratio']));
+  if (print && workloads.length > 0) console.log(row(['workload', 'ns', 'native ns', 'ratio']));
   return workloads.map((workload) => {
     const { id, units, nativeNs } = workload;
     const ns = guarded(id, () => measure(units, () => workload.prepare()));
@@ -130,7 +144,9 @@ function withBigints(
   measurements: readonly Measurement[],
   print: boolean,
 ): Measurement[] {
-  if (print) console.log(row(['workload', 'ns', 'native ns', 'ratio', 'bigint ns', '/ number']));
+  if (print && workloads.length > 0) {
+    console.log(row(['workload', 'ns', 'native ns', 'ratio', 'bigint ns', '/ number']));
+  }
   return measurements.map((measurement, index) => {
     const { id, units, prepareBigint } = workloads[index] as Workload;
     if (prepareBigint === undefined) {
