@@ -110,3 +110,37 @@ describe('AArch64 leaves', () => {
     );
   });
 });
+
+test('a leaf that maps two regions is held against both', () => {
+  const tables = buildLayout(
+    readLayout('built', 'architecture: aarch64\nregions: [{ name: all, base: 2M, size: 2M, share: inner }]'),
+  );
+  const { regions } = readLayout(
+    'declared',
+    `architecture: aarch64
+regions:
+  - { name: first, base: 2M, size: 1M, share: inner }
+  - { name: second, base: 3M, size: 1M, share: outer }
+`,
+  );
+  const log = new MismatchLog(10);
+  judgeLeaves(regions, createWalker(tables.memory, tables.registers).leaves(), tables.memory, log);
+  expect(log.mismatches.map(({ address, region }) => [address, region])).toEqual([['0x300000', 'second']]);
+});
+
+test('where nobody may touch the memory, the leaf says where it lies', () => {
+  const text = (physical: string) =>
+    `architecture: aarch64\nregime: stage2\nregions: [{ name: r, base: 1M, size: 8K, physical: ${physical}, guest: none }]`;
+  const { memory, registers } = buildLayout(readLayout('built', text('64M')));
+  const leaves = createWalker(memory, registers).leaves();
+  const found = (physical: string) => {
+    const log = new MismatchLog(10);
+    judgeLeaves(readLayout('declared', text(physical)).regions, leaves, memory, log);
+    return log.mismatches.map(({ remark }) => remark);
+  };
+  expect(found('64M')).toEqual([]);
+  expect(found('65M')).toEqual([
+    expect.stringContaining('maps to 0x4000000, and 0x4100000 is declared'),
+    expect.stringContaining('maps to 0x4001000, and 0x4101000 is declared'),
+  ]);
+});

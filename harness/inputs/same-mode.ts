@@ -1,6 +1,8 @@
 import { HcrEl2 } from '../../src/aarch64/translation-control.ts';
+import { regimeHasUser } from '../../src/aarch64/walk-regime.ts';
 import { decodeStageOne, isStageOneOn } from '../../src/aarch64/walk-stage-one.ts';
 import { decodeStageTwo, isStageTwoOn } from '../../src/aarch64/walk-stage-two.ts';
+import { hex } from '../../src/addresses.ts';
 import type { AArch64Registers, Registers } from '../../src/registers.ts';
 import { x64Levels } from './capture/root-tables.ts';
 import { InputError } from './input-error.ts';
@@ -20,6 +22,10 @@ export function checkSameMode(path: string, layout: Layout, tablesPath: string, 
     throw differ(`${layout.architecture} ${declared}`, `${registers.architecture} ${captured}`);
   }
   if (layout.architecture === 'x64' || registers.architecture === 'x64') return;
+  if (!regimeHasUser(registers) && layout.regions.some(({ aarch64 }) => aarch64?.user !== undefined)) {
+    const why = `HCR_EL2 is ${hex(registers.hcrEl2)}: TGE is 0, and EL0 belongs to EL1`;
+    throw new InputError(path, `declares what EL0 may do, but of ${tablesPath} ${why}`);
+  }
   for (const [key, theirs] of geometriesOf(registers)) {
     const mine = layout[key];
     if (mine === undefined) continue;

@@ -139,6 +139,19 @@ describe('the tables of a layout, written as a capture', () => {
     },
   );
 
+  test('of EL2&0 without EL0 are not held against what a layout says of EL0', async () => {
+    const text = textOf('el2-vhe', 'user: rw, attributes: [execute-protect]');
+    const built = buildLayout(readLayout('built', text));
+    if (built.registers.architecture !== 'aarch64') throw new Error('an AArch64 layout is expected');
+    const withoutTge = { ...built.registers, hcrEl2: built.registers.hcrEl2 & ~(1n << 27n) };
+    const { core } = await writeCapture(join(folder, 'no-el0.core'), { ...built, registers: withoutTge });
+    const path = join(folder, 'el0.yaml');
+    await writeFile(path, text);
+    await expect(loadInput(path, { tables: core })).rejects.toThrow(
+      /declares what EL0 may do, but of .* HCR_EL2 is 0x480000000: TGE is 0/,
+    );
+  });
+
   test('a layout for other sizes is not held against them', async () => {
     const built = buildLayout(readLayout('built', textOf('el3', 'share: inner')));
     const { core: tables } = await writeCapture(join(folder, 'sizes.core'), built);

@@ -30,7 +30,7 @@ const USER_RIGHTS = [
   ...['r', 'rx'].map((word) => `user: ${word}, attributes: [read-only]`),
   ...['rw', 'rwx', 'x'].map((word) => `user: ${word}, ${PROTECTED}`),
 ];
-const GUEST_RIGHTS = ['none', 'r', 'rw', 'x', 'rx', 'rwx'].map((word) => `guest: ${word}`);
+const GUEST_RIGHTS = ['r', 'rw', 'x', 'rx', 'rwx'].map((word) => `guest: ${word}`);
 const RIGHTS_OF = {
   el1: [...RIGHTS, ...USER_RIGHTS],
   'el2-vhe': [...RIGHTS, ...USER_RIGHTS],
@@ -61,6 +61,7 @@ const anyLayout = fc
       const choices = [
         ...RIGHTS_OF[regime].map((rights) => `${rights}, ${TYPES[(picks[at] ?? 0) % TYPES.length]}`),
         ...DEVICES,
+        ...(regime === 'stage2' ? ['guest: none, share: outer'] : []),
       ];
       const keys = choices[(picks[at + 3] ?? 0) % choices.length];
       return `  - { name: r${at}, base: ${base}, size: ${size}, physical: ${BigInt(frames[at] ?? 0) * page}, ${keys} }`;

@@ -225,6 +225,24 @@ describe('global, pageSize and physical', () => {
   });
 });
 
+describe('of memory that is not mapped', () => {
+  test.each([
+    ['share: inner', '4:43 region "r": share inner: read-protect memory is not mapped'],
+    ['pageSize: 4K', '4:46 region "r": pageSize 4K: read-protect'],
+    ['global: true', '4:44 region "r": global true: read-protect'],
+    ['memoryType: normal-write-through', '4:48 region "r": memoryType normal-write-through: read-protect'],
+  ])('%s says nothing', (keys, message) => {
+    expect(complaintOf(`${keys}, attributes: [read-protect]`)).toContain(message);
+  });
+
+  test('or that nobody may touch, the type says nothing', () => {
+    expect(complaintOf('guest: none, memoryType: normal-write-back', 'regime: stage2')).toBe(
+      '4:43 region "r": guest none: no access shows that the memory is normal-write-back',
+    );
+    expect(regionOf('guest: none, share: outer', 'regime: stage2').aarch64?.share).toBe('outer');
+  });
+});
+
 describe('supervisor', () => {
   test('says nothing where there is no EL0, and cannot be said of stage 2', () => {
     for (const regime of ['el2', 'el3']) {

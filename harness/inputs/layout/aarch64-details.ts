@@ -13,7 +13,8 @@ import type { AArch64Layout, LayoutRegion } from './layout.ts';
 import type { WrittenAArch64Region } from './layout-form.ts';
 import { firstFrameOf } from './physical-range.ts';
 
-const { ExecuteProtect, ReadOnly, Supervisor, Uncached, Writeback, WriteCombining } = MemoryAttributes;
+const { ExecuteProtect, ReadOnly, ReadProtect, Supervisor, Uncached, Writeback, WriteCombining } =
+  MemoryAttributes;
 
 /** A region of an AArch64 layout: as read so far, as written, and what it is for. */
 export interface RegionInQuestion {
@@ -37,6 +38,7 @@ export function withAArch64Details(question: RegionInQuestion, complaints: Compl
   complainOfDevices({ ...question, region: complete }, user?.rights.execute === true, complaints);
   complainOfShare(question, attributes, complaints);
   complainOfGranule(question, complaints);
+  complainOfAbsence(question, complaints);
   if (written.global !== undefined && !hasUser(mode)) {
     const message = `global: ${space.name} has no ASIDs, and no translation of it belongs to one`;
     complaints.push({ message, ...written.global.place });
@@ -118,4 +120,15 @@ function complainOfGranule({ written, mode }: RegionInQuestion, complaints: Comp
   if (pageSize === undefined || sizes.includes(pageSize.value)) return;
   const message = `pageSize ${pageSize.value}: with the granule ${granule} pages and blocks have ${sizes.join(', ')}`;
   complaints.push({ message, ...pageSize.place });
+}
+
+/** Of memory that is not mapped there is nothing to be said. */
+function complainOfAbsence({ region, written }: RegionInQuestion, complaints: Complaint[]): void {
+  if ((region.attributes & ReadProtect) === 0) return;
+  for (const key of ['share', 'memoryType', 'pageSize', 'global'] as const) {
+    const said = written[key];
+    if (said === undefined) continue;
+    const message = `region "${region.name}": ${key} ${said.value}: read-protect memory is not mapped`;
+    complaints.push({ message, ...said.place });
+  }
 }

@@ -102,6 +102,11 @@ export function rightsOfWord(word: Exclude<UserWord, 'true'> | GuestWord): Right
   return { read: letters.includes('r'), write: letters.includes('w'), execute: letters.includes('x') };
 }
 
+/** Whether nothing may be done. */
+export function hasNone({ read, write, execute }: Rights): boolean {
+  return !read && !write && !execute;
+}
+
 /** "rw", "none". */
 export function wordOfRights({ read, write, execute }: Rights): string {
   return `${read ? 'r' : ''}${write ? 'w' : ''}${execute ? 'x' : ''}` || 'none';

@@ -3,7 +3,7 @@ import type { Rights } from '../../../src/permissions.ts';
 import type { Complaint } from '../input-error.ts';
 import type { RegionInQuestion } from './aarch64-details.ts';
 import { hasUser } from './aarch64-geometry.ts';
-import { rightsOfWord } from './aarch64-region.ts';
+import { hasNone, rightsOfWord } from './aarch64-region.ts';
 
 const { ExecuteProtect, ReadOnly, ReadProtect, Supervisor } = MemoryAttributes;
 
@@ -33,7 +33,7 @@ export function readUserRights(
           write: (attributes & ReadOnly) === 0,
           execute: (attributes & ExecuteProtect) === 0,
         };
-  const isNothing = !rights.read && !rights.write && !rights.execute;
+  const isNothing = hasNone(rights);
   const problem = hasUser(mode)
     ? inexpressible(attributes, rights, isNothing)
     : mode.regime === 'stage2'
@@ -71,17 +71,16 @@ export function readGuestRights(
 ): Rights | undefined {
   if (written.guest === undefined) return undefined;
   const { value: word, place } = written.guest;
-  const other = written.attributes?.find(({ value }) => SAID_BY_GUEST.includes(value))?.value;
-  const problem =
-    mode.regime !== 'stage2'
-      ? `${space.name} is no guest's: say user, or attributes`
-      : other === undefined
-        ? undefined
-        : `a region has this, or the attribute "${other}"`;
-  if (problem !== undefined) {
+  const complain = (problem: string) =>
     complaints.push({ message: `region "${region.name}": guest ${word}: ${problem}`, ...place });
+  const rights = rightsOfWord(word);
+  const other = written.attributes?.find(({ value }) => SAID_BY_GUEST.includes(value))?.value;
+  if (mode.regime !== 'stage2') complain(`${space.name} is no guest's: say user, or attributes`);
+  else if (other !== undefined) complain(`a region has this, or the attribute "${other}"`);
+  else if (hasNone(rights) && written.memoryType !== undefined) {
+    complain(`no access shows that the memory is ${written.memoryType.value}`);
   }
-  return rightsOfWord(word);
+  return rights;
 }
 
 /** Attributes that say what `guest` says too, or that nothing is mapped. */
