@@ -53,7 +53,7 @@ export const PERMUTED = 40_503;
 
 /** The page of a call; a bijection on 2^20 pages. */
 export function strided(call: number, stride: number): number {
-  return (call * stride) & (PERMUTED_PAGES - 1);
+  return Math.imul(call, stride) & (PERMUTED_PAGES - 1);
 }
 
 /** A value that is made when it is first asked for. */

@@ -5,7 +5,7 @@ import { type ConstraintBits, Constraints } from './constraints.ts';
 import type { MemoryRegion } from './memory-region.ts';
 import type { AttributesOf, TranslationRegime } from './regime.ts';
 import { type MappingOptions, TableMapping } from './table-mapping.ts';
-import type { TlbMaintenance } from './tlb-maintenance.ts';
+import { NO_MAINTENANCE, type TlbMaintenance } from './tlb-maintenance.ts';
 
 export type LinearMapOptions<R extends TranslationRegime> = MappingOptions<R> & {
   /** Output address minus virtual address, which counts as signed: negative in the upper range. In bytes. */
@@ -62,7 +62,8 @@ export class LinearMap<R extends TranslationRegime = TranslationRegime> extends 
     if (frame < 0 || frame >= SIGNED_PAGES) throw this.#invalid(startPage);
     const mapped = (flags & DescriptorLow.Valid) !== 0 ? endPage - startPage : 0;
     if (frame + mapped > SIGNED_PAGES) throw this.#invalid(startPage + SIGNED_PAGES - frame);
-    return this.root.mapFrames(region, frame, flags, constraints);
+    if (mapped === 1 && this.pageMapper.map(startPage, frame, flags)) return NO_MAINTENANCE;
+    return this.root.mapFrames(startPage, endPage, frame, flags, constraints);
   }
 
   #invalid(page: number): PageTableError {

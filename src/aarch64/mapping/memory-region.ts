@@ -4,6 +4,8 @@ import { type Address, addressOfPage, FRAME_SIZE, hex, toBigInt } from '../../ad
 const SPACE = 1n << 64n;
 const SPACE_PAGES = 2 ** 52;
 const OFFSET_MASK = BigInt(FRAME_SIZE - 1);
+/** Not computed from the imported size, which V8 would read anew in every call. */
+const PAGES_PER_BYTE = 2 ** -12;
 
 /**
  * A range of virtual addresses in whole pages: the start is rounded down to a multiple of 4096, the end, which is
@@ -53,13 +55,14 @@ export class MemoryRegion {
 
 function pageBelow(start: Address): number {
   if (typeof start === 'number' && Number.isSafeInteger(start) && start >= 0) {
-    return Math.floor(start / FRAME_SIZE);
+    return Math.floor(start * PAGES_PER_BYTE);
   }
   return Number(toBigInt(start, 'start') >> 12n);
 }
 
 function pageAbove(end: Address): number {
-  if (typeof end === 'number' && Number.isSafeInteger(end) && end >= 0) return Math.ceil(end / FRAME_SIZE);
+  if (typeof end === 'number' && Number.isSafeInteger(end) && end >= 0)
+    return Math.ceil(end * PAGES_PER_BYTE);
   if (end === SPACE) return SPACE_PAGES;
   return Number(BigInt.asUintN(64, toBigInt(end, 'end') + OFFSET_MASK) >> 12n);
 }

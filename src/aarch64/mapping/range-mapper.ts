@@ -1,4 +1,4 @@
-import { FRAME_SIZE, WORDS_PER_FRAME } from '../../addresses.ts';
+import { FRAME_SIZE } from '../../addresses.ts';
 import { DescriptorHigh, DescriptorLow } from '../descriptor-bits.ts';
 import { LOW_MASK, packHigh, packLow } from './attribute-words.ts';
 import { Constraints } from './constraints.ts';
@@ -12,17 +12,13 @@ import {
   isTable,
   isValidLeaf,
   LAST_LEVEL,
-  TYPE_MASK,
   WORDS,
 } from './table-geometry.ts';
 import type { StaleTranslations } from './tlb-maintenance.ts';
 
 /** Copies of imported constants: V8 reads an imported binding anew in every iteration of a loop. */
 const STRIDE: number = WORDS;
-const FRAME_WORDS: number = WORDS_PER_FRAME;
 const PAGE_BYTES: number = FRAME_SIZE;
-const TYPE: number = TYPE_MASK;
-const ADDRESS_HIGH: number = DescriptorHigh.Address;
 
 /**
  * Maps runs of pages to runs of frames: with blocks where a whole entry is covered and no table is there, splitting
@@ -32,28 +28,9 @@ const ADDRESS_HIGH: number = DescriptorHigh.Address;
 export class RangeMapper {
   readonly #context: MappingContext;
   #template = new LeafTemplate(0, Constraints.None, false);
-  /** The memory around the root, whose frame numbers agree with the root's in bits 39:20. */
-  readonly #words: Uint32Array;
-  /** Bits 19:0 and 39:20 of its first frame number, and its frames. */
-  readonly #firstLow: number;
-  readonly #firstHigh: number;
-  readonly #nearFrames: number;
-  readonly #rootStart: number;
-  readonly #rootLevel: number;
-  /** Whether tables are such as {@link mapPage} is written for: of 4 KiB, with a root of one table. */
-  readonly #isPlain: boolean;
 
   constructor(context: MappingContext) {
     this.#context = context;
-    const { geometry, rootFrame, rootLevel, tables } = context;
-    const { words, firstFrame } = tables.around(rootFrame);
-    this.#words = words;
-    this.#firstLow = firstFrame % 2 ** 20;
-    this.#firstHigh = Math.floor(firstFrame / 2 ** 20);
-    this.#nearFrames = words.length / FRAME_WORDS;
-    this.#rootStart = (rootFrame - firstFrame) * FRAME_WORDS;
-    this.#isPlain = geometry.granulePages === 1 && geometry.rootFrames === 1;
-    this.#rootLevel = rootLevel;
   }
 
   /** Maps the pages from `page` up to `end` to the frames from `frame` on. */
@@ -61,43 +38,6 @@ export class RangeMapper {
     this.#template = template;
     const { rootFrame, rootLevel } = this.#context;
     this.#mapTable(rootFrame, rootLevel, page, end, frame, true);
-  }
-
-  /**
-   * Maps one page of tables that are not in use, if all tables above it are there, in the same part of memory as the
-   * root, of 4 KiB and not concatenated. Nothing can fail behind the single store, so it needs no journal.
-   * @returns whether it did
-   */
-  mapPage(page: number, frame: number, template: LeafTemplate): boolean {
-    if (!this.#isPlain) return false;
-    // Bits 35:18 choose the entries of levels 0 and 1, bits 17:0 those of levels 2 and 3: all in 32-bit integers.
-    const upper = (page * 2 ** -18) & 0x3_ffff;
-    const lower = page & 0x3_ffff;
-    const rootLevel = this.#rootLevel;
-    let table = this.#rootStart;
-    if (rootLevel === 0) table = this.#tableAt(table + (upper >>> 9) * STRIDE);
-    if (rootLevel <= 1 && table >= 0) table = this.#tableAt(table + (upper & 511) * STRIDE);
-    if (rootLevel <= 2 && table >= 0) table = this.#tableAt(table + (lower >>> 9) * STRIDE);
-    if (table < 0) return false;
-    const words = this.#words;
-    const at = table + (lower & 511) * STRIDE;
-    if (this.#context.hinted) breakRun(this.#context, words, at, LAST_LEVEL, false);
-    words[at] = template.lowFor(LAST_LEVEL, frame);
-    words[at + 1] = template.highFor(frame);
-    return true;
-  }
-
-  /** Where in {@link #words} the table is that the entry at `at` leads to; -1 if it leads to none, or elsewhere. */
-  #tableAt(at: number): number {
-    const words = this.#words;
-    const low = words[at] as number;
-    const distance = (low >>> 12) - this.#firstLow;
-    const isNear =
-      (low & TYPE) === TYPE &&
-      ((words[at + 1] as number) & ADDRESS_HIGH) === this.#firstHigh &&
-      distance >= 0 &&
-      distance < this.#nearFrames;
-    return isNear ? distance * FRAME_WORDS : -1;
   }
 
   /** Maps pages of one entry that is not linked: `words` need not be in a table. */

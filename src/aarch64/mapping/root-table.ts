@@ -17,6 +17,7 @@ import { LiveCheck } from './live-check.ts';
 import { LiveRules } from './live-rules.ts';
 import type { MappingContext } from './mapping-context.ts';
 import { MemoryRegion } from './memory-region.ts';
+import { PageMapper } from './page-mapper.ts';
 import { printTables } from './print-tables.ts';
 import { RangeMapper } from './range-mapper.ts';
 import { RangeModifier, type Update, updateFault } from './range-modifier.ts';
@@ -40,6 +41,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   readonly rootLevel: number;
   readonly #context: MappingContext;
   readonly #mapper: RangeMapper;
+  readonly #pageMapper: PageMapper;
   readonly #modifier: RangeModifier;
   readonly #liveCheck: LiveCheck;
   readonly #cursor: UpdatableCursor;
@@ -103,6 +105,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     };
     this.#cursor = new UpdatableCursor(rules, firstPage);
     this.#mapper = new RangeMapper(this.#context);
+    this.#pageMapper = new PageMapper(this.#context);
     this.#modifier = new RangeModifier(this.#context, this.#mapper, this.#cursor);
     this.#liveCheck = new LiveCheck(this.#context, live, regime.attributeKind);
   }
@@ -115,6 +118,11 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   /** Physical address of the root table. */
   get rootAddress(): bigint {
     return addressOfPage(this.#context.rootFrame);
+  }
+
+  /** Maps single pages where nothing has to be checked, for `IdMap`. */
+  get pageMapper(): PageMapper {
+    return this.#pageMapper;
   }
 
   /** What the operations work on, for `Mapping`. */
@@ -133,30 +141,35 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     constraints: ConstraintBits = Constraints.None,
   ): TlbMaintenance {
     const { frame, exact } = this.#frameOfAddress(address);
-    return this.mapFrames(region, frame, flags, constraints, exact);
+    const { startPage, endPage } = region;
+    if (endPage - startPage === 1 && exact && this.#pageMapper.map(startPage, frame, flags)) {
+      return NO_MAINTENANCE;
+    }
+    return this.mapFrames(startPage, endPage, frame, flags, constraints, exact);
   }
 
   /** {@link mapRange} by frame number. @param exact whether the address was a multiple of the granule */
   mapFrames(
-    region: MemoryRegion,
+    startPage: number,
+    endPage: number,
     frame: number,
     flags: AttributesOf<R>,
     constraints: ConstraintBits,
     exact = true,
   ): TlbMaintenance {
-    const context = this.#context;
+    const region = { startPage, endPage };
+    const isLive = this.#context.stale !== undefined;
     const template = this.#templateFor(flags, constraints, exact);
-    if (context.stale !== undefined) {
+    if (isLive) {
       const { page, end } = this.#range.relative(region);
       this.#liveCheck.map(page, end, frame, template);
     }
     checkNoTable(flags);
     const { page, end } = this.#range.relative(region);
     if (template.valid) this.#checkOutput(frame, end - page, template.exact);
-    if (context.stale === undefined && end - page === 1 && this.#mapper.mapPage(page, frame, template)) {
-      return NO_MAINTENANCE;
-    }
-    return this.#change(() => this.#mapper.map(page, end, frame, template));
+    const maintenance = this.#change(() => this.#mapper.map(page, end, frame, template));
+    if (!isLive) this.#pageMapper.remember(flags, template);
+    return maintenance;
   }
 
   /**
@@ -259,6 +272,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
 
   /** While set, changes are checked as changes of tables in use, and what they leave in TLBs is gathered. */
   setLive(stale: StaleTranslations | undefined): void {
+    this.#pageMapper.forget();
     this.#context.stale = stale;
   }
 
@@ -309,6 +323,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     if (this.#changing)
       throw new Error('the tables cannot be changed from within a callback that changes them');
     this.#changing = true;
+    this.#pageMapper.forget();
     try {
       run();
     } catch (error) {

@@ -4,6 +4,7 @@ import { baseRegisterOf, baseRegisterValue, checkRegime } from './base-register.
 import type { BrokenRange } from './broken-range.ts';
 import type { Descriptor, UpdatableDescriptor } from './descriptor.ts';
 import type { MemoryRegion } from './memory-region.ts';
+import type { PageMapper } from './page-mapper.ts';
 import type { Processor } from './processor.ts';
 import type { AsidOption, AttributeKindOf, TranslationRegime, VaRangeOption } from './regime.ts';
 import { RootTable } from './root-table.ts';
@@ -23,6 +24,8 @@ export abstract class TableMapping<R extends TranslationRegime = TranslationRegi
   readonly #asid: number | undefined;
   readonly #stale: StaleTranslations;
   #activeCount = 0;
+  /** As that of the root table. */
+  protected readonly pageMapper: PageMapper;
 
   /**
    * An empty mapping.
@@ -38,6 +41,7 @@ export abstract class TableMapping<R extends TranslationRegime = TranslationRegi
     }
     this.#asid = asid;
     this.#root = new RootTable(options);
+    this.pageMapper = this.#root.pageMapper;
     this.#stale = new StaleTranslations(regime, asid ?? 0, this.#root.context.firstPage);
   }
 

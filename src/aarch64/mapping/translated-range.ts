@@ -28,7 +28,10 @@ export class TranslatedRange {
    * @throws PageTableError RegionBackwards, AddressRange; UnalignedAddress for a region that has a part of a page of a
    *   granule above 4 KiB
    */
-  relative({ startPage, endPage }: MemoryRegion): { page: number; end: number } {
+  relative({ startPage, endPage }: Pick<MemoryRegion, 'startPage' | 'endPage'>): {
+    page: number;
+    end: number;
+  } {
     const { firstPage } = this;
     if (endPage < startPage) {
       const [start, end] = [addressOfPage(startPage), addressOfPage(endPage)];
