@@ -56,6 +56,12 @@ export class Batch {
     this.length++;
   }
 
+  /** Whether an address, given as its two halves, is `offset` bytes behind the one that is probed. */
+  isBehind(position: number, offset: number, low: number, high: number): boolean {
+    const at = position * ACCESS_RECORD_WORDS;
+    return (this.#words[at] as number) + offset === low && this.#words[at + 1] === high;
+  }
+
   /** The address that is probed. */
   address(position: number): bigint {
     const at = position * ACCESS_RECORD_WORDS;

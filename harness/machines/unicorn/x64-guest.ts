@@ -69,6 +69,7 @@ export class X64UnicornGuest implements UnicornGuest {
   /** For each record 0, or the vector of its exception, CR2, and where in the stub it was. */
   readonly #vectors = new Uint8Array(MAX_BATCH);
   readonly #addresses = new BigUint64Array(MAX_BATCH);
+  readonly #addressWords = new Uint32Array(this.#addresses.buffer);
   readonly #instructions = new BigInt64Array(MAX_BATCH);
   #place: Place;
   #batch: Batch | undefined;
@@ -223,9 +224,17 @@ export class X64UnicornGuest implements UnicornGuest {
       vector === VECTOR_PAGE_FAULT && this.#landings.leftMemory[position] === 1 && !this.#isStore(position);
     outcomes.fault[index] = leftMemory ? StructuralFault.TableOutsideMemory : x64Fault(vector, 0);
     if (vector === VECTOR_PAGE_FAULT) {
-      const touched = batch.address(position) + BigInt(this.#touchedOffset(position));
-      const distance = (this.#addresses[position] as bigint) - touched;
-      outcomes.faultAddress[index] = BigInt.asUintN(64, accesses.address(index) + distance);
+      const offset = this.#isStore(position) ? STORED_BYTE : 0;
+      const low = this.#addressWords[2 * position] as number;
+      const high = this.#addressWords[2 * position + 1] as number;
+      if (batch.isBehind(position, offset, low, high)) {
+        // As nearly always: the address of the access itself, without making bigints.
+        outcomes.faultAddressWords[2 * index] = accesses.words[index * ACCESS_RECORD_WORDS] as number;
+        outcomes.faultAddressWords[2 * index + 1] = accesses.words[index * ACCESS_RECORD_WORDS + 1] as number;
+      } else {
+        const distance = (this.#addresses[position] as bigint) - batch.address(position) - BigInt(offset);
+        outcomes.faultAddress[index] = BigInt.asUintN(64, accesses.address(index) + distance);
+      }
     }
     return true;
   }
@@ -320,11 +329,6 @@ export class X64UnicornGuest implements UnicornGuest {
     if (physicalAddress < region || physicalAddress >= region + CODE_BYTES) return false;
     const offset = this.#engine.readRegister(X86.Rip) - base;
     return offset >= 0n && offset < BigInt(CODE_BYTES);
-  }
-
-  /** Offset in its slot of the byte that the faulting instruction of the stub touched first. */
-  #touchedOffset(position: number): number {
-    return this.#isStore(position) ? STORED_BYTE : 0;
   }
 
   /** Whether it was the stub's store that raised the exception. */
