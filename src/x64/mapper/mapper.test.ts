@@ -1,84 +1,16 @@
-import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { PageTableError } from '../../errors.ts';
-import { PhysicalMemory } from '../../memory/physical-memory.ts';
+import { BASE, errorOf, frame, MappedTables, page } from '../../../test/support/mapped-tables.ts';
 import type { FrameAllocator } from './frame-allocator.ts';
-import { MappedPageTable } from './mapped-page-table.ts';
-import type { MapperOptions } from './mapper-context.ts';
 import { Page } from './page.ts';
-import { type PageSize, Size1GiB, Size2MiB, Size4KiB } from './page-size.ts';
+import { Size1GiB, Size2MiB, Size4KiB } from './page-size.ts';
 import { PageTableFlags } from './page-table-flags.ts';
 import { PhysFrame } from './phys-frame.ts';
 
 const { Present, Writable, UserAccessible, NoExecute, HugePage, Dirty } = PageTableFlags;
-const BASE = 0x10_0000;
-const FRAMES = 64;
 
-/** Tables in 64 frames from 1 MiB: the root first, then what the allocator gives. */
-class Fixture {
-  readonly memory = PhysicalMemory.allocate(BASE, FRAMES * 4096);
-  readonly table: MappedPageTable;
-  readonly frames = new CountingFrames(FRAMES - 1);
-
-  constructor(options: MapperOptions = {}) {
-    this.table = new MappedPageTable(this.memory, PhysFrame.fromStartAddress(Size4KiB, BASE), options);
-  }
-
-  /** A copy of all table memory. */
-  bytes(): Buffer {
-    const words = this.memory.ranges[0]?.words;
-    return words === undefined ? Buffer.alloc(0) : Buffer.from(words.slice().buffer);
-  }
-
-  /** Whether no word of table memory has changed since. */
-  isStill(before: Buffer): boolean {
-    return this.bytes().equals(before);
-  }
-}
-
-class CountingFrames implements FrameAllocator {
-  remaining: number;
-  readonly given: number[] = [];
-  #next = BASE / 4096 + 1;
-  readonly #back: number[] = [];
-
-  constructor(remaining: number) {
-    this.remaining = remaining;
-  }
-
-  allocateFrame(): PhysFrame<Size4KiB> | undefined {
-    if (this.remaining === 0) return undefined;
-    this.remaining--;
-    const frame = this.#back.pop() ?? this.#next++;
-    this.given.push(frame);
-    return frame as PhysFrame<Size4KiB>;
-  }
-
-  deallocateFrame(frame: PhysFrame<Size4KiB>): void {
-    this.remaining++;
-    this.given.splice(this.given.indexOf(frame), 1);
-    this.#back.push(frame);
-  }
-}
-
-const page = <S extends PageSize>(size: S, address: number | bigint) => Page.fromStartAddress(size, address);
-const frame = <S extends PageSize>(size: S, address: number | bigint) =>
-  PhysFrame.fromStartAddress(size, address);
-
-/** What a call throws. */
-function errorOf(call: () => unknown): PageTableError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof PageTableError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
-
-let fixture: Fixture;
+let fixture: MappedTables;
 beforeEach(() => {
-  fixture = new Fixture();
+  fixture = new MappedTables();
 });
 
 describe('mapTo', () => {
@@ -137,7 +69,7 @@ describe('mapTo', () => {
   test('a huge page above is not touched, though the original widens it', () => {
     const { table, frames } = fixture;
     table.size2MiB.mapTo(page(Size2MiB, 0), frame(Size2MiB, 0x20_0000), Present, frames).ignore();
-    const map = (target: Fixture) => () =>
+    const map = (target: MappedTables) => () =>
       target.table.size4KiB.mapTo(
         page(Size4KiB, 0),
         frame(Size4KiB, 0x5000),
@@ -148,7 +80,7 @@ describe('mapTo', () => {
     expect(errorOf(map(fixture)).code).toBe('ParentEntryHugePage');
     expect(fixture.isStill(before)).toBe(true);
 
-    const original = new Fixture({ atomic: false });
+    const original = new MappedTables({ atomic: false });
     original.table.size2MiB
       .mapTo(page(Size2MiB, 0), frame(Size2MiB, 0x20_0000), Present, original.frames)
       .ignore();
@@ -193,7 +125,7 @@ describe('mapTo', () => {
   });
 
   test('a frame beyond MAXPHYADDR is refused, the last one below it is not', () => {
-    fixture = new Fixture({ physicalAddressBits: 40 });
+    fixture = new MappedTables({ physicalAddressBits: 40 });
     const { table, frames } = fixture;
     const map = (address: number) =>
       table.size4KiB.mapTo(page(Size4KiB, 0x1000), frame(Size4KiB, address), Present, frames);
@@ -307,136 +239,8 @@ describe('cleanUp', () => {
 test('5-level tables translate addresses beyond 48 bits, 4-level ones refuse them', () => {
   const high = 0x00ab_8000_0000_0000n;
   expect(errorOf(() => fixture.table.translate(high)).code).toBe('VirtAddrNotValid');
-  const { table, frames } = new Fixture({ levels: 5 });
+  const { table, frames } = new MappedTables({ levels: 5 });
   const highPage = Page.fromStartAddress(Size4KiB, high, 57);
   table.size4KiB.mapTo(highPage, frame(Size4KiB, 0x5000), Present, frames).ignore();
   expect(table.translateAddr(high + 7n)).toBe(0x5007n);
 });
-
-test('any sequence of calls leaves the tables as a plain map of pages says, and a failed one leaves them unchanged', () => {
-  const call = fc.record({
-    kind: fc.constantFrom('map', 'unmap', 'update'),
-    page: fc.constantFrom(0, 1, 511, 512, 2 ** 27, 2 ** 35 - 1, 2 ** 52 - 2 ** 35, 2 ** 52 - 1),
-    frame: fc.integer({ min: 0, max: 2 ** 40 - 1 }),
-    flags: fc.integer({ min: 0, max: 2 ** 24 - 1 }).map((bits) => bits & ~HugePage),
-    budget: fc.integer({ min: 0, max: 4 }),
-  });
-  fc.assert(
-    fc.property(fc.array(call, { maxLength: 30 }), (calls) => {
-      const fixture = new Fixture();
-      const { table, frames } = fixture;
-      const model = new Map<number, { frame: number; flags: number }>();
-      for (const { kind, page: number, frame: target, flags, budget } of calls) {
-        const at = number as Page<Size4KiB>;
-        const before = fixture.bytes();
-        frames.remaining = budget;
-        try {
-          if (kind === 'map') {
-            table.size4KiB.mapTo(at, target as PhysFrame<Size4KiB>, flags, frames).ignore();
-            expect(model.has(number)).toBe(false);
-            model.set(number, { frame: target, flags });
-          } else if (kind === 'unmap') {
-            expect(table.size4KiB.unmap(at).frame).toBe(model.get(number)?.frame);
-            model.delete(number);
-          } else {
-            table.size4KiB.updateFlags(at, flags | Present).ignore();
-            expect(model.has(number)).toBe(true);
-            model.set(number, { frame: model.get(number)?.frame as number, flags: flags | Present });
-          }
-        } catch (error) {
-          if (!(error instanceof PageTableError)) throw error;
-          expect(fixture.isStill(before)).toBe(true);
-        }
-      }
-      for (const number of [0, 1, 511, 512, 2 ** 27, 2 ** 35 - 1, 2 ** 52 - 2 ** 35, 2 ** 52 - 1]) {
-        const result = table.translate(Page.startAddress(number as Page<Size4KiB>));
-        const wanted = model.get(number);
-        if (wanted === undefined) expect(result.kind).toBe('not-mapped');
-        else expect(result).toMatchObject(wanted);
-      }
-    }),
-    { numRuns: 200 },
-  );
-});
-
-describe('4 KiB pages, which are found by a quick walk', () => {
-  const lowerEnd = 2 ** 35;
-  const goodPage = fc.oneof(
-    fc.tuple(fc.constantFrom(0, 511, 512, 2 ** 18, lowerEnd - 2), fc.nat(1)).map(([a, b]) => a + b),
-    fc.constantFrom(2 ** 52 - lowerEnd, 2 ** 52 - 1, 2 ** 52 - 512),
-  );
-  const badPage = fc.constantFrom(
-    -1,
-    0.5,
-    Number.NaN,
-    lowerEnd,
-    2 ** 52 - lowerEnd - 1,
-    2 ** 52,
-    2 ** 36 - 1,
-    1e300,
-  );
-  const call = fc.record({
-    kind: fc.constantFrom('map', 'unmap', 'update', 'translate'),
-    page: fc.oneof({ weight: 8, arbitrary: goodPage }, { weight: 1, arbitrary: badPage }),
-    frame: fc.constantFrom(0, 1, 2 ** 20, 2 ** 40 - 1, 2 ** 40, 0.5, -1),
-    flags: fc.constantFrom(
-      Present,
-      Present | Writable,
-      Present | Writable | UserAccessible | NoExecute,
-      Present | HugePage,
-      Writable,
-    ),
-  });
-
-  test('are mapped as by the general walk, whatever page, frame and flags are given', () => {
-    fc.assert(
-      fc.property(fc.array(call, { maxLength: 30 }), (calls) => {
-        const quick = new Fixture();
-        const plain = new Fixture();
-        for (const { kind, page, frame, flags } of calls) {
-          const [one, other] = [quick, plain].map(({ table, frames }) => {
-            const at = page as Page<Size4KiB>;
-            const to = frame as PhysFrame<Size4KiB>;
-            const { size4KiB } = table;
-            return outcomeOf(() => {
-              if (kind === 'update') return size4KiB.updateFlags(at, flags).page;
-              if (kind === 'unmap') return size4KiB.unmap(at).frame;
-              if (kind === 'translate') return size4KiB.translatePage(at);
-              // only mapTo takes the quick walk
-              const parents = flags & (Present | Writable | UserAccessible);
-              return table === quick.table
-                ? size4KiB.mapTo(at, to, flags, frames).page
-                : size4KiB.mapToWithTableFlags(at, to, flags, parents, frames).page;
-            });
-          });
-          expect(one).toEqual(other);
-          expect(quick.bytes().equals(plain.bytes())).toBe(true);
-        }
-      }),
-      { numRuns: 200 },
-    );
-  });
-
-  test('translate alike from a number and a bigint', () => {
-    const { table, frames } = new Fixture();
-    const flags = Present | Writable | NoExecute;
-    const to = frame(Size4KiB, 0xf_ffff_ffff_f000n);
-    table.size4KiB.mapTo(page(Size4KiB, 0x7f_f000), to, Present, frames).ignore();
-    table.size4KiB.mapTo(page(Size4KiB, 0x7f_e000), to, flags, frames).ignore();
-    for (const address of [0x7f_efff, 0x7f_f123, 0x7f_d000, 0, 2 ** 47 - 1, 2 ** 47]) {
-      expect(outcomeOf(() => table.translate(address))).toEqual(
-        outcomeOf(() => table.translate(BigInt(address))),
-      );
-    }
-    table.size4KiB.setFlagsP4Entry(page(Size4KiB, 0), Present | NoExecute).ignore();
-    expect(table.translate(0x7f_f123)).toEqual(table.translate(0x7f_f123n));
-  });
-});
-
-function outcomeOf<T>(act: () => T): T | string {
-  try {
-    return act();
-  } catch (error) {
-    return String(error);
-  }
-}
