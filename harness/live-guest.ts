@@ -32,6 +32,7 @@ export interface LiveGuest {
   /**
    * What supervisor reads of 8 bytes return in the guest; undefined for one that faults.
    * @param addresses multiples of 8
+   * @throws MachineError 'unfit' for an address that an AArch64 machine keeps for its own part of the guest
    */
   peek(addresses: readonly bigint[]): Promise<(bigint | undefined)[]>;
 }

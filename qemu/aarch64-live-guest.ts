@@ -22,6 +22,7 @@ import {
 import { MachineError, machineErrorOf, type Observations, type ProbeList } from '../harness/machine.ts';
 import type { ImageShadow } from '../harness/machines/image-shadow.ts';
 import { ACCESS_RECORD_WORDS, AccessList } from '../src/access-list.ts';
+import { hex } from '../src/addresses.ts';
 import { OutcomeList } from '../src/outcome-list.ts';
 import type { AArch64Registers, Registers } from '../src/registers.ts';
 import { groupProbes } from './aarch64-batches.ts';
@@ -126,9 +127,13 @@ export class AArch64LiveGuest implements LiveGuest {
     const values: (bigint | undefined)[] = [];
     for (let at = 0; at < addresses.length; at += MAX_BATCH) {
       const some = addresses.slice(at, at + MAX_BATCH);
-      const records = peekRecords(some);
-      const which = this.#installed?.which ?? this.#image.plan.installationFor(...firstAddress(records));
-      values.push(...peekedValues(some, (await this.#run(which, records)).words));
+      const places = some.map((address) => this.#image.plan.installationFor(...wordsOf(address)));
+      const which = this.#installed?.which ?? (places[0] as 0 | 1);
+      const met = some[places.findIndex((place) => place !== which)];
+      if (met !== undefined) {
+        throw new MachineError(this.#machine, 'unfit', `${hex(met)} cannot be read: the stub is there`);
+      }
+      values.push(...peekedValues(some, (await this.#run(which, peekRecords(some))).words));
     }
     return values;
   }
@@ -212,6 +217,6 @@ function loadingAlways(slots: AccessList): AccessList {
   return flagged;
 }
 
-function firstAddress({ words }: AccessList): [low: number, high: number] {
-  return [words[0] ?? 0, words[1] ?? 0];
+function wordsOf(address: bigint): [low: number, high: number] {
+  return [Number(address & 0xffff_ffffn), Number(address >> 32n)];
 }

@@ -62,10 +62,9 @@ export class AArch64Machine implements Machine {
   async #install({ registers, memory }: GuestImage): Promise<LoadedImage> {
     if (registers.architecture !== 'aarch64') throw this.#unfit(`the image is for ${registers.architecture}`);
     const plan = this.#planStub(registers, memory);
+    await this.#endLive();
     const before = this.#loaded;
-    if (this.#live !== undefined) await before?.guest.endLive();
     this.#loaded = undefined;
-    this.#live = undefined;
     const guest =
       before !== undefined && canExchange(before, registers, memory)
         ? await this.#exchange(before, memory)
@@ -118,6 +117,17 @@ export class AArch64Machine implements Machine {
     this.#loaded = undefined;
     this.#live = undefined;
     await guest?.close();
+  }
+
+  /** Gets a guest of live tables ready for other images; one that is broken is given up. */
+  async #endLive(): Promise<void> {
+    if (this.#live === undefined) return;
+    this.#live = undefined;
+    try {
+      await this.#loaded?.guest.endLive();
+    } catch {
+      await this.close();
+    }
   }
 
   #planStub(registers: AArch64Registers, memory: PhysicalMemory): StubPlan {

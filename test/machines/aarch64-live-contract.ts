@@ -281,11 +281,13 @@ export function describeAArch64LiveContract(subject: MachineUnderTest): void {
 
     test('one half of the address space is live, the one that is probed first; probes of the other are not made', async (context) => {
       const image = new HandmadeTables().map(PAGE, FRAME, OPEN).map(UPPER_PAGE, OTHER, OPEN);
-      const { machine } = await loaded(image, context);
+      const { machine, guest } = await loaded(image, context);
       await expectOutcomes(machine, image, [row('rs', UPPER_PAGE, { physical: OTHER })]);
       const { outcomes, remarks } = await probe(machine, [row('rs', PAGE, { physical: FRAME })]);
       expect(outcomes.known[0]).toBe(0);
       expect(remarks.get(0)).toMatch(/not made/);
+      expect(await guest.peek([UPPER_PAGE])).toHaveLength(1);
+      await expect(guest.peek([UPPER_PAGE, PAGE])).rejects.toMatchObject({ code: 'unfit' });
     });
 
     test('a write through an old translation stores what stands there', async (context) => {

@@ -1,6 +1,7 @@
 import { operationRecords } from '../../../guest-stubs/aarch64/live-records.ts';
 import { peekedValues, peekRecords } from '../../../guest-stubs/aarch64/peek-records.ts';
 import type { TlbiName } from '../../../src/aarch64/mapping/tlb-maintenance.ts';
+import { hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import type { AArch64Registers, ExceptionLevel, Registers } from '../../../src/registers.ts';
 import {
@@ -75,16 +76,21 @@ export class AArch64UnicornLiveGuest implements LiveGuest {
       const some = addresses.slice(at, at + MAX_BATCH);
       const accesses = peekRecords(some);
       const batch = new Batch(accesses, 0);
-      for (let index = 0; index < accesses.length; index++) batch.add(index);
-      const [low = 0, high = 0] = accesses.words;
-      const place = this.#guest.placesFor(low, high, -1)[0];
-      if (place === undefined) {
-        values.push(...some.map(() => undefined));
-        continue;
-      }
-      this.#guest.run(place, batch);
+      const places = some.map((address, index) => {
+        batch.add(index);
+        return this.#placeFor(address);
+      });
+      this.#guest.run(places[0] as number, batch);
       values.push(...peekedValues(some, this.#guest.results));
     }
     return values;
+  }
+
+  /** @throws MachineError 'unfit' for an address at which the stub is */
+  #placeFor(address: bigint): number {
+    const [low, high] = [Number(address & 0xffff_ffffn), Number(address >> 32n)];
+    const place = this.#guest.placesFor(low, high, -1)[0];
+    if (place !== undefined) return place;
+    throw new MachineError(MACHINE, 'unfit', `${hex(address)} cannot be read: the stub is there`);
   }
 }
