@@ -10,6 +10,7 @@ import { accessesPerPoint, type PlanSubject, planChunk } from './plan.ts';
 import { type Coverage, estimatePoints, fixedEdges, type LeafCoverage, pointBatches } from './plan-points.ts';
 import type { Report } from './report.ts';
 import { understand } from './understand.ts';
+import { judgeContiguous } from './verdict-contiguous.ts';
 import { judgeLeaves } from './verdict-leaves.ts';
 import { MismatchLog } from './verdict-log.ts';
 import type { JudgedChunk } from './verdict-machine.ts';
@@ -92,6 +93,7 @@ async function verifyWith(
   const log = new MismatchLog(options.maxMismatches ?? DEFAULT_MAX_MISMATCHES);
   const queries = new QueryVerdict(context, log);
   judgeLeaves(declaration?.regions ?? [], leaves, memory, log);
+  judgeContiguous(registers, leaves, memory, log);
   const tables = new TableExpectation(input, leaves);
 
   await starting;

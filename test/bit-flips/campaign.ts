@@ -44,7 +44,7 @@ function isDeclared(meaning: Meaning, { aarch64 }: LayoutRegion): boolean {
 }
 
 /** What no access shows, so that no machine's answers can change. */
-const SHOWN_BY_NO_ACCESS: readonly Meaning[] = ['scope', 'address space'];
+const SHOWN_BY_NO_ACCESS: readonly Meaning[] = ['scope', 'contiguous', 'address space'];
 /** What an access shows only to machines that know this column. */
 const SHOWN_BY_COLUMN: ReadonlyMap<Meaning, number> = new Map([
   ['memory type', Known.MemoryType],
@@ -251,7 +251,7 @@ interface Flip extends Affected {
 }
 
 /** What is not compared by what is seen. */
-const ALWAYS_CHANGING: readonly Meaning[] = ['translation', 'address space'];
+const ALWAYS_CHANGING: readonly Meaning[] = ['translation', 'contiguous', 'address space'];
 
 function describeFlip({ meaning, descriptor }: Flip, bit: number): string {
   const { stage, isLeaf, value, entryAddress } = descriptor;

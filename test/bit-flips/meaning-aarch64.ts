@@ -11,6 +11,8 @@ export interface Regime {
   /** NS chooses the physical address space: EL3, Secure EL1 and EL2. */
   readonly isSecure: boolean;
   readonly mair: bigint;
+  /** Both stages translate: nobody judges the Contiguous bit then. */
+  readonly isNested: boolean;
   /** log2 of the page size of each stage. */
   readonly pageShift: Readonly<Record<1 | 2, number>>;
   /** The memory type where stage 1 is off: write-back with HCR_EL2.DC, else Device-nGnRnE for data. */
@@ -23,6 +25,7 @@ export interface Regime {
  */
 export function aarch64Manual(regime: Regime): Manual {
   const formats = { 1: stageOne(regime), 2: STAGE_TWO };
+  const contiguous: Meaning = regime.isNested ? 'nothing' : 'contiguous';
   return {
     meaningOf(bit, descriptor) {
       const { stage, isLeaf, shift } = descriptor;
@@ -31,6 +34,7 @@ export function aarch64Manual(regime: Regime): Manual {
         // The next table, or the output address; below the size of either RES0, or nT.
         return bit >= (isLeaf ? shift : regime.pageShift[stage]) ? 'translation' : 'nothing';
       }
+      if (bit === 52 && isLeaf) return contiguous;
       return formats[stage][isLeaf ? 'leaf' : 'table'](bit, descriptor);
     },
     seen({ one, two, walks }) {
@@ -53,7 +57,7 @@ export function aarch64Manual(regime: Regime): Manual {
   };
 }
 
-/** Bits 11:2 and 63:48 of tables and leaves. */
+/** Bits 11:2 and 63:48 of tables and leaves, but the Contiguous bit. */
 type Format = Readonly<Record<'table' | 'leaf', (bit: number, descriptor: Descriptor) => Meaning>>;
 
 function stageOne({ hasUser, isSecure }: Regime): Format {
@@ -75,7 +79,7 @@ function stageOne({ hasUser, isSecure }: Regime): Format {
       if (bit <= 9) return 'shareability'; // SH
       if (bit === 10) return 'translation'; // AF
       if (bit === 11) return hasUser ? 'scope' : 'nothing'; // nG
-      if (bit <= 52) return 'nothing'; // RES0; GP; DBM with HD = 0; contiguous is a hint
+      if (bit <= 51) return 'nothing'; // RES0; GP; DBM with HD = 0
       if (bit === 53) return hasUser ? 'privileged execute' : 'nothing'; // PXN
       if (bit === 54) return hasUser ? 'user execute' : 'execute'; // UXN, XN
       return 'nothing'; // for software; ignored
@@ -92,7 +96,7 @@ const STAGE_TWO: Format = {
     if (bit <= 9) return 'shareability'; // SH
     if (bit === 10) return 'translation'; // AF
     if (bit === 53 || bit === 54) return 'execute'; // XN
-    return 'nothing'; // RES0; DBM with HD = 0; contiguous is a hint; for software; ignored
+    return 'nothing'; // RES0; DBM with HD = 0; for software; ignored
   },
 };
 

@@ -10,6 +10,8 @@ import type { Way } from './ways.ts';
  * - user execute, user data, privileged execute: the same, of one privilege only
  * - memory type; shareability: who has to see a write
  * - scope: whether translations belong to one address space alone
+ * - contiguous: whether a run of entries maps one stretch of memory; with one entry alone it does not, which no emulator
+ *   minds, and a TLB may
  * - address space: Secure or Non-secure physical memory
  * - nothing: no access behaves differently
  */
@@ -25,6 +27,7 @@ export type Meaning =
   | 'memory type'
   | 'shareability'
   | 'scope'
+  | 'contiguous'
   | 'address space'
   | 'nothing';
 

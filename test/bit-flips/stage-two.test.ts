@@ -25,10 +25,10 @@ function alone(title: string, [header, regions]: readonly [string, string], chan
 }
 
 campaignSuite([
-  alone('pages of 4 KiB, two root tables', ['vaBits: 40\nrootLevel: 1', OF_4K], 288),
-  alone('pages of 16 KiB', ['granule: 16K\nvaBits: 36', OF_16K], 119),
-  alone('pages of 64 KiB', ['granule: 64K\nvaBits: 42', OF_64K], 109),
-  // nG of stage 1 is not declared.
+  alone('pages of 4 KiB, two root tables', ['vaBits: 40\nrootLevel: 1', OF_4K], 291),
+  alone('pages of 16 KiB', ['granule: 16K\nvaBits: 36', OF_16K], 121),
+  alone('pages of 64 KiB', ['granule: 64K\nvaBits: 42', OF_64K], 111),
+  // nG of stage 1 is not declared, and of two stages nobody judges the Contiguous bit.
   {
     title: 'both stages, pages of 4 KiB',
     machines,
