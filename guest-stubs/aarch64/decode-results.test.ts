@@ -30,10 +30,17 @@ interface Asked {
   readonly flags?: number;
   /** Frames whose slots are tagged. */
   readonly tagged?: readonly number[];
+  readonly keepsTlb?: boolean;
 }
 
 function decode(record: StubRecord, asked: Asked = {}) {
-  const { access = Access.Read, privilege = Privilege.Supervisor, flags = 0, tagged = [] } = asked;
+  const {
+    access = Access.Read,
+    privilege = Privilege.Supervisor,
+    flags = 0,
+    tagged = [],
+    keepsTlb = false,
+  } = asked;
   const accesses = new AccessList(1);
   accesses.set(0, Number(ADDRESS), 0, access, privilege, flags);
   const view = new DataView(new ArrayBuffer(RESULT_RECORD_BYTES));
@@ -50,6 +57,7 @@ function decode(record: StubRecord, asked: Asked = {}) {
     readInstruction: [READ_EL1, READ_EL0],
     writeInstruction: [WRITE_EL1, WRITE_EL0],
     isFetchTypeKnown: true,
+    keepsTlb,
     isTagged: (physicalAddress: number) => tagged.includes(Math.floor(physicalAddress / 0x1000)),
   } as const;
   decodeResults(batch, new Uint32Array(view.buffer), outcomes, remarks);
@@ -69,6 +77,39 @@ function tagOf(frame: number): bigint {
   writeTag(words, 0, frame);
   return (BigInt(words[1] as number) << 32n) | BigInt(words[0] as number);
 }
+
+describe('a completed access while translations are cached', () => {
+  const kept = { keepsTlb: true, tagged: [0x777, 0x12345] } as const;
+  const UNLOCATED = KNOWN_ALL & ~(Known.PhysicalAddress | Known.MemoryType | Known.Shareability);
+
+  test('went where the data tag says; the memory type is AT’s if AT leads there', () => {
+    const outcome = decode({ vector: VECTOR_NONE, faultAddress: tagOf(0x12345) }, kept);
+    expect(outcome).toMatchObject({ known: KNOWN_ALL, physicalAddress: 0x1234_5000, memoryType: 0x3ff });
+    expect([outcome.translated, outcome.remark]).toEqual([Translated.MemoryType, undefined]);
+  });
+
+  test.each([PAR, PAR_FAILED])('has no memory type if AT (PAR %i) leads elsewhere or nowhere', (par) => {
+    const outcome = decode({ vector: VECTOR_NONE, par, faultAddress: tagOf(0x777) }, kept);
+    expect(outcome).toMatchObject({ known: UNLOCATED | Known.PhysicalAddress, physicalAddress: 0x77_7000 });
+    expect(outcome.remark).toMatch(/where the tables, which AT walks anew, do not lead/);
+  });
+
+  test('has no place without a tag, even where AT leads somewhere: neither untagged content nor an abort has one', () => {
+    const abort = { vector: VECTOR_SAME_LEVEL, syndrome: 0x9600_0010, instruction: READ_EL1 };
+    const untagged = { vector: VECTOR_NONE, faultAddress: tagOf(0x888) };
+    for (const record of [abort, untagged, { vector: VECTOR_NONE, faultAddress: 0xabcn }]) {
+      const outcome = decode(record, kept);
+      expect(outcome).toMatchObject({ known: UNLOCATED, fault: 0, physicalAddress: -1 });
+      expect(outcome.remark).toMatch(/found no data tag/);
+    }
+  });
+
+  test('of a fetch is told by what the fetched instructions have left', () => {
+    const record = { vector: VECTOR_USER, syndrome: 0xf200_0000, instruction: ADDRESS, faultAddress: 0x777n };
+    const asked = { ...kept, access: Access.Execute, privilege: Privilege.User };
+    expect(decode(record, asked)).toMatchObject({ fault: 0, physicalAddress: 0x77_7000 });
+  });
+});
 
 describe('a completed access', () => {
   test('lands where PAR_EL1 says, with its memory type', () => {

@@ -69,6 +69,7 @@
         b.hi    \label
 .endm
 
+// After a fault (w9, x10): ends a probe of which a permission of stage 2 forbids to read what stands there.
 .macro LEAVE_UNREADABLE loop
 .ifc \loop, el1_nested
         and     w6, w10, #DFSC_PERMISSION_MASK

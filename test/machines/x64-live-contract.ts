@@ -140,6 +140,11 @@ export function describeX64LiveContract(subject: MachineUnderTest): void {
       expect(remarks.get(unknown[0] ?? -1)).toMatch(/not made/);
     });
 
+    test('operations of another architecture are refused', async () => {
+      const guest = await load(new HandmadeTables());
+      await expect(guest.invalidate([{ kind: 'isb' }])).rejects.toMatchObject({ code: 'unfit' });
+    });
+
     test('PCIDs are refused, because the processor has none', async () => {
       const image = new HandmadeTables({ cr4: Control.PCIDE });
       await expect(load(image)).rejects.toMatchObject({
