@@ -10,6 +10,9 @@ const TYPE: number = TYPE_MASK;
 const ADDRESS_HIGH: number = DescriptorHigh.Address;
 const LAST: number = LAST_LEVEL;
 const STRIDE: number = WORDS;
+/** Of tables of 4 KiB. */
+const INDEX_BITS = 9;
+const LAST_INDEX = 511;
 
 /** What {@link PageMapper.remember} has not been given: no flags are negative. */
 const NOTHING = -1;
@@ -32,7 +35,8 @@ export class PageMapper {
   /** The memory around the root, whose frame numbers agree with the root's in bits 39:20. */
   readonly #words: Uint32Array;
   readonly #rootStart: number = 0;
-  readonly #rootLevel: number = 0;
+  /** Position in a page number of the bits that choose an entry of the root. */
+  readonly #rootShift: number = 0;
   /** Bits 39:20 of the frame numbers there, bits 19:0 of the first of them, and how many there are. */
   readonly #firstHigh: number = 0;
   readonly #firstLow: number = 0;
@@ -52,7 +56,7 @@ export class PageMapper {
     this.#context = context;
     this.#words = words;
     this.#rootStart = ((rootFrame - firstFrame) * WORDS_PER_FRAME) | 0;
-    this.#rootLevel = rootLevel;
+    this.#rootShift = ((LAST - rootLevel) * INDEX_BITS) | 0;
     this.#firstHigh = (firstFrame / 2 ** 20) | 0;
     this.#firstLow = (firstFrame % 2 ** 20) | 0;
     this.#frameCount = (words.length / WORDS_PER_FRAME) | 0;
@@ -83,35 +87,16 @@ export class PageMapper {
   map(page: number, frame: number, flags: number): boolean {
     if (flags !== this.#flags) return false;
     if (page >= this.#nearPages || frame >= this.#nearFrames) return this.#mapFar(page, frame);
-    // As #find, which V8 would call.
+    // As #find. V8 compiles nothing into its caller that is much longer than this.
     const words = this.#words;
     const firstHigh = this.#firstHigh;
     const firstLow = this.#firstLow;
     const frameCount = this.#frameCount;
-    const rootLevel = this.#rootLevel;
     let table = this.#rootStart;
     let unlikeHigh = 0;
     let commonLow = TYPE;
-    if (rootLevel === 0) {
-      const at = table | ((page >>> 27) << 1);
-      const low = words[at] as number;
-      const distance = ((low >>> 12) - firstLow) | 0;
-      if (distance >>> 0 >= frameCount) return false;
-      commonLow &= low;
-      unlikeHigh |= (words[at | 1] as number) ^ firstHigh;
-      table = distance << 10;
-    }
-    if (rootLevel <= 1) {
-      const at = table | (((page >>> 18) & 511) << 1);
-      const low = words[at] as number;
-      const distance = ((low >>> 12) - firstLow) | 0;
-      if (distance >>> 0 >= frameCount) return false;
-      commonLow &= low;
-      unlikeHigh |= (words[at | 1] as number) ^ firstHigh;
-      table = distance << 10;
-    }
-    if (rootLevel <= 2) {
-      const at = table | (((page >>> 9) & 511) << 1);
+    for (let shift = this.#rootShift; shift > 0; shift -= INDEX_BITS) {
+      const at = table | (((page >>> shift) & LAST_INDEX) << 1);
       const low = words[at] as number;
       const distance = ((low >>> 12) - firstLow) | 0;
       if (distance >>> 0 >= frameCount) return false;
@@ -120,7 +105,7 @@ export class PageMapper {
       table = distance << 10;
     }
     if (commonLow !== TYPE || (unlikeHigh & ADDRESS_HIGH) !== 0) return false;
-    const at = table | ((page & 511) << 1);
+    const at = table | ((page & LAST_INDEX) << 1);
     if (this.#context.hinted) breakRun(this.#context, words, at, LAST, false);
     words[at] = this.#low | (frame << 12);
     words[at | 1] = this.#high | (frame >>> 20);
@@ -145,9 +130,9 @@ export class PageMapper {
    * @returns the index in {@link #words} of the page's descriptor; negative if there is no table for it near the root
    */
   #find(page: number): number {
-    const { geometry } = this.#context;
+    const { geometry, rootLevel } = this.#context;
     let table = this.#rootStart;
-    for (let level = this.#rootLevel; level < LAST; level++) {
+    for (let level = rootLevel; level < LAST; level++) {
       const at = table + geometry.entryIndex(page, level) * STRIDE;
       const low = this.#words[at] as number;
       const high = this.#words[at + 1] as number;
