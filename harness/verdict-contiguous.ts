@@ -1,7 +1,7 @@
 import { addressOfPage, FRAME_SIZE, hex, wordsToBigInt } from '../src/addresses.ts';
 import { fieldOf, highMask, lowMask } from '../src/bit-field.ts';
 import type { LeafList } from '../src/leaf-list.ts';
-import type { PhysicalMemory } from '../src/memory/physical-memory.ts';
+import type { MemoryRange, PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { AArch64Registers, Registers } from '../src/registers.ts';
 import { TABLES } from './verdict-leaves.ts';
 import type { MismatchLog } from './verdict-log.ts';
@@ -40,10 +40,16 @@ export function judgeContiguous(
   if (registers.architecture !== 'aarch64' || hasTwoStages(registers)) return;
   const pageShifts = pageShiftsOf(registers);
   let judged = -1;
+  let range: MemoryRange | undefined;
   for (let leaf = 0; leaf < leaves.length; leaf++) {
     const entryAddress = leaves.entryAddress[leaf] as number;
-    const words = entryWords(memory, entryAddress);
-    if (words === undefined || ((words.of[words.at + 1] as number) & CONTIGUOUS) === 0) continue;
+    const frame = Math.floor(entryAddress / FRAME_SIZE);
+    // Neighbours among a million leaves have their entries in one range.
+    if (range === undefined || frame < range.firstFrame || frame >= range.firstFrame + range.frameCount) {
+      range = memory.rangeHolding(frame);
+    }
+    const at = (entryAddress - (range?.firstFrame ?? 0) * FRAME_SIZE) / 4;
+    if (((range?.words[at + 1] ?? 0) & CONTIGUOUS) === 0) continue;
     const page = leaves.pageNumber[leaf] as number;
     const shift = Math.log2((leaves.pageCount[leaf] as number) * FRAME_SIZE);
     const entries = RUN_ENTRIES[pageShifts[page < UPPER_HALF ? 0 : 1]]?.[shift];

@@ -5,6 +5,7 @@ import type { Mismatch, Report } from '../../harness/report.ts';
 import { verify } from '../../harness/verify.ts';
 import { hex } from '../../src/addresses.ts';
 import { Known } from '../../src/outcome-list.ts';
+import type { Registers } from '../../src/registers.ts';
 import type { Descriptor } from './descriptors.ts';
 import type { Manual, Meaning } from './meaning.ts';
 import { type Answers, answersDiffer, type WarmMachine } from './warm-machine.ts';
@@ -16,6 +17,24 @@ export interface Subject {
   readonly image: GuestImage;
   readonly upkeep: readonly UpkeepRange[];
   readonly manual: Manual;
+}
+
+/** The tables as they are now, as a capture that is held against the layout. */
+export function inputOf(
+  { layout, image, upkeep }: Subject,
+  registers: Registers = image.registers,
+): LayoutAgainstCaptureInput {
+  return {
+    kind: 'layout-against-capture',
+    name: 'layout',
+    captureName: 'spoilt tables',
+    architecture: registers.architecture,
+    registers,
+    memory: image.memory,
+    layout,
+    upkeep,
+    notes: [],
+  };
 }
 
 /** What became of all flips. */
@@ -106,20 +125,7 @@ class Campaign implements CampaignResult {
   }
 
   async #verify(): Promise<Report> {
-    const { image, layout, upkeep } = this.#subject;
-    const { registers, memory } = image;
-    const input: LayoutAgainstCaptureInput = {
-      kind: 'layout-against-capture',
-      name: 'layout',
-      captureName: 'spoilt tables',
-      architecture: registers.architecture,
-      registers,
-      memory,
-      layout,
-      upkeep,
-      notes: [],
-    };
-    return await verify(input, {
+    return await verify(inputOf(this.#subject), {
       machines: this.#machines,
       required: true,
       maxMismatches: 100_000,

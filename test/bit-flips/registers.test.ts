@@ -6,7 +6,7 @@ import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.t
 import { verify } from '../../harness/verify.ts';
 import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
 import type { AArch64Registers, Registers } from '../../src/registers.ts';
-import type { Subject } from './campaign.ts';
+import { inputOf, type Subject } from './campaign.ts';
 import { builtFrom } from './campaign-suite.ts';
 import { manualOf } from './regime-aarch64.ts';
 import { type Effect, FIELDS, type Fields, mairFields } from './register-fields.ts';
@@ -85,23 +85,11 @@ describe.each(ON_EACH)('each bit of the registers of $regime, put to $provider.n
     expect(unchanging.filter(({ fate }) => fate === 'refused').length).toBeLessThanOrEqual(2);
   });
 
-  async function fateOf({ layout, image, upkeep }: Subject, registers: Registers): Promise<Fate> {
+  async function fateOf(built: Subject, registers: Registers): Promise<Fate> {
     try {
-      const { verdict } = await verify(
-        {
-          kind: 'layout-against-capture',
-          name: 'layout',
-          captureName: 'spoilt registers',
-          architecture: 'aarch64',
-          registers,
-          memory: image.memory,
-          layout,
-          upkeep,
-          notes: [],
-        },
-        { machines: [machine], required: true, coverage: 'edges', maxMismatches: 1 },
-      );
-      return verdict;
+      const input = inputOf(built, registers);
+      const options = { machines: [machine], required: true, coverage: 'edges', maxMismatches: 1 } as const;
+      return (await verify(input, options)).verdict;
     } catch (error) {
       if (error instanceof InputError || (error instanceof MachineError && error.code === 'unfit')) {
         return 'refused';
