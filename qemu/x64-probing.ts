@@ -51,6 +51,8 @@ export class X64Probing {
   readonly #levels: PagingLevels;
   /** For each access the number of its pass. */
   readonly #passes: Uint8Array;
+  /** A bit for the number of each pass that was found. */
+  #passesInUse = 0;
   readonly #landings: Float64Array;
   /** Completed accesses that landed neither where they were expected nor anywhere that has a name. */
   #lost: number[] = [];
@@ -82,6 +84,8 @@ export class X64Probing {
     for (const [place, placement] of this.#placements.entries()) {
       for (const inImage of [false, true]) {
         const pass = { number: passNumber(place, inImage), inImage, groupSize: inImage ? 1 : GROUP_SIZE };
+        // The first pass comes to know the passes of all accesses; most of the others are empty.
+        if (pass.number > 0 && (this.#passesInUse & (1 << pass.number)) === 0) continue;
         const first = this.#firstOf(pass.number);
         if (first < 0) continue;
         await this.#moveTo(placement);
@@ -109,6 +113,7 @@ export class X64Probing {
     if (known !== NOT_ASSIGNED) return known;
     const pass = this.#assign(index);
     this.#passes[index] = pass;
+    if (pass !== NOT_MADE) this.#passesInUse |= 1 << pass;
     return pass;
   }
 
