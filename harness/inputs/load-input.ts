@@ -114,8 +114,12 @@ async function layoutInput(path: string, layout: Layout): Promise<LayoutInput> {
 }
 
 async function captureInput(path: string, capture: Capture): Promise<CaptureInput> {
-  const { queryTables } = await import('./query.ts');
-  const { memory, registers, notes } = capture;
+  const [{ queryTables }, { cacheNotes }] = await Promise.all([
+    import('./query.ts'),
+    import('./capture/cache-notes.ts'),
+  ]);
+  const { memory, registers } = capture;
+  const notes = [...capture.notes, ...cacheNotes(registers)];
   const query = queryTables(memory, registers);
   return {
     kind: 'capture',
