@@ -13,6 +13,9 @@ import {
   ZERO_VA_INDEX,
 } from './table-geometry.ts';
 
+/** A copy of the imported constant, which V8 would read anew for every leaf. */
+const STRIDE: number = WORDS_PER_ENTRY;
+
 /** A low word that no masked word equals. */
 const NOT_DECODED = -1;
 
@@ -100,17 +103,15 @@ export class MappedRegionCursor {
     const present = this.#present;
     const words = this.#words;
     const end = this.#end | 0;
-    for (let at = this.#at | 0; at < end; at += WORDS_PER_ENTRY) {
+    for (let at = this.#at | 0; at < end; at += STRIDE) {
       const low = words[at] as number;
       if ((low & present) === 0) continue;
       const high = words[at | 1] as number;
-      if (
-        (low & this.#attributesLow) !== this.#decodedLow ||
-        (high & this.#attributesHigh) !== this.#decodedHigh
-      ) {
-        this.#decode(low, high, this.#inherited);
-      }
-      this.#at = at + WORDS_PER_ENTRY;
+      const unlike =
+        ((low & this.#attributesLow) ^ this.#decodedLow) |
+        ((high & this.#attributesHigh) ^ this.#decodedHigh);
+      if (unlike !== 0) this.#decode(low, high, this.#inherited);
+      this.#at = at + STRIDE;
       this.page = this.#pageAtWord0 + (at >> 1);
       this.frame = (high & this.#addressHigh) * 2 ** 20 + (low >>> 12);
       return true;
@@ -155,7 +156,7 @@ export class MappedRegionCursor {
       this.#words = tables.words;
       this.#at = at;
       this.#end = end;
-      this.#pageAtWord0 = firstPage - start / WORDS_PER_ENTRY;
+      this.#pageAtWord0 = firstPage - (start >> 1);
       this.#inherited = inherited;
       this.#decodedLow = NOT_DECODED;
       this.pageCount = 1;

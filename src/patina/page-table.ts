@@ -30,6 +30,11 @@ import { RegionUnmapper } from './region-unmapper.ts';
 import type { TableContext } from './table-context.ts';
 import { entryIndex } from './table-geometry.ts';
 
+/** Copies of imported bindings, which V8 would read and compare anew in every call. */
+const PAGE: number = FRAME_SIZE;
+const upper = upperBits;
+const lower = lowerBits;
+
 /** What every page table needs. */
 export interface PageTableOptions {
   /** Where the tables are. */
@@ -119,7 +124,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
     if (attributes !== attributes >>> 0) throw notAttributes(attributes);
     if (
       this.#isPlainPage(address, size) &&
-      this.#mapper.mapPage(upperBits(address), lowerBits(address), attributes)
+      this.#mapper.mapPage(upper(address), lower(address), attributes)
     ) {
       return;
     }
@@ -142,10 +147,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
    * @throws PageTableError as {@link mapMemoryRegion}
    */
   unmapMemoryRegion(address: Address, size: Address): void {
-    if (
-      this.#isPlainPage(address, size) &&
-      this.#unmapper.unmapPage(upperBits(address), lowerBits(address))
-    ) {
+    if (this.#isPlainPage(address, size) && this.#unmapper.unmapPage(upper(address), lower(address))) {
       return;
     }
     this.#unmapRange(address, size);
@@ -170,7 +172,7 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
    */
   queryMemoryRegion(address: Address, size: Address): MemoryAttributeBits {
     if (this.#isPlainPage(address, size)) {
-      const attributes = this.#query.queryPage(upperBits(address), lowerBits(address));
+      const attributes = this.#query.queryPage(upper(address), lower(address));
       if (attributes >= 0) return attributes;
     }
     return this.#queryRange(address, size);
@@ -265,9 +267,9 @@ export abstract class PatinaPageTable<R extends Registers = Registers> {
   /** {@link #isPlain} for a range of one page, which the operations try to serve with a single walk. */
   #isPlainPage(address: Address, size: Address): address is number {
     return (
-      size === FRAME_SIZE &&
+      size === PAGE &&
       typeof address === 'number' &&
-      upperBits(address) * 2 ** 30 + lowerBits(address) * FRAME_SIZE === address &&
+      upper(address) * 2 ** 30 + lower(address) * PAGE === address &&
       address < this.#space.plainEnd
     );
   }

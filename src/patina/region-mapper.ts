@@ -26,6 +26,9 @@ const EMPTY = 3;
 /** There is no table to go down to: the large page has the attributes already. */
 const NOTHING_TO_DO = 0;
 
+/** A copy of the imported constant, which V8 would read anew for every page. */
+const PRIVATE: number = PRIVATE_ATTRIBUTES;
+
 /** Distinguishes cache types (bits 4:0) and read-protect, execute-protect and read-only (bits 13, 14, 17). */
 const TEMPLATE_SLOTS = 32;
 
@@ -59,7 +62,7 @@ export class RegionMapper {
    * @returns false if nothing was done, because more is needed than one store
    */
   mapPage(upper: number, lower: number, attributes: MemoryAttributeBits): boolean {
-    const template = this.#templateFor(attributes & ~PRIVATE_ATTRIBUTES);
+    const template = this.#templateFor(attributes & ~PRIVATE);
     if (template.refusal !== undefined) return false;
     const at = this.#walk.find(upper, lower);
     if (at < 0) return false;
