@@ -144,3 +144,13 @@ test('where nobody may touch the memory, the leaf says where it lies', () => {
     expect.stringContaining('maps to 0x4001000, and 0x4101000 is declared'),
   ]);
 });
+
+test('bits that mean nothing do not change what a leaf says', () => {
+  const { memory, registers } = buildLayout(AARCH64_LAYOUT);
+  const leaves = createWalker(memory, registers).leaves();
+  const entry = leaves.entryAddress[0] as number;
+  memory.writeEntry(entry, (memory.readEntry(entry) ?? 0n) | (0xf8n << 56n));
+  const log = new MismatchLog(10);
+  judgeLeaves(AARCH64_LAYOUT.regions, leaves, memory, log);
+  expect(log.mismatches).toEqual([]);
+});

@@ -114,7 +114,7 @@ function contradiction(declaration: LeafDeclaration, leaf: Leaf): string | undef
   if (global !== undefined && global !== isGlobal) {
     return isGlobal ? 'is global, and declared not to be' : 'is not global, though declared so';
   }
-  const shareability = Number(entry >> BigInt(SHAREABILITY_SHIFT)) & SHAREABILITY_MASK;
+  const shareability = Number((entry & SHAREABILITY) >> BigInt(SHAREABILITY_SHIFT));
   if (share !== undefined && shareability !== shareabilityBits(share)) {
     return `has SH ${shareability} (${shareNameOf(shareability) ?? 'reserved'}), and share ${share} is declared`;
   }
@@ -126,7 +126,7 @@ function contradiction(declaration: LeafDeclaration, leaf: Leaf): string | undef
     : undefined;
 }
 
-const SHAREABILITY_MASK = 3;
+const SHAREABILITY = BigInt(DescriptorLow.Shareability);
 
 function endOf({ firstPage, pageCount }: DeclaredRegion): number {
   return firstPage + pageCount;
