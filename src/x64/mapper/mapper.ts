@@ -22,9 +22,11 @@ import { notCanonical } from './virt-addr.ts';
 const { Present, Writable, UserAccessible, HugePage } = PageTableFlags;
 /** Flags of a leaf that its parents need as well. */
 const PARENT_FLAGS = Present | Writable | UserAccessible;
+const PRESENT_OR_HUGE = Present | HugePage;
 
 /** Names of this module, which V8 resolves once; what is imported is loaded and checked in each call. */
 const NOTHING = NO_ENTRY;
+const { floor } = Math;
 const Flush = MapperFlush;
 const frameOf = frameOfEntry;
 const lowWord = lowWordOfFlags;
@@ -74,11 +76,23 @@ export class Mapper<S extends PageSize> {
     flags: PageTableFlagBits,
     allocator: FrameAllocator,
   ): MapperFlush<S> {
-    const { ledger } = this.#context;
-    if (!this.#mapQuickly(page, frame, flags)) {
+    const leaves = this.#leaves;
+    const isPlain =
+      this.#level === 1 &&
+      (flags & PRESENT_OR_HUGE) === Present &&
+      frame >= 0 &&
+      frame < this.#frameEnd &&
+      floor(frame) === frame;
+    const at = isPlain ? leaves.entryOfPage(page) : NOTHING;
+    const { words } = leaves;
+    const needed = flags & PARENT_FLAGS & ~leaves.commonLow;
+    if (at >= 0 && needed === 0 && ((words[at] as number) | (words[at | 1] as number)) === 0) {
+      words[at] = (frame << 12) | lowWord(flags);
+      words[at | 1] = ((frame * 2 ** -20) & ADDRESS_HIGH) | highWord(flags);
+    } else {
       this.#mapSlowly(page, frame, flags, flags & PARENT_FLAGS, allocator);
     }
-    return new Flush(page, 'mapTo', ledger);
+    return new Flush(page, 'mapTo', this.#context.ledger);
   }
 
   /** As {@link mapTo}, with the flags that parents get: set in new ones, added to existing ones. */
@@ -111,7 +125,7 @@ export class Mapper<S extends PageSize> {
     const at = this.#level === 1 ? leaves.entryOfPage(page) : NOTHING;
     const { words } = leaves;
     let frame: number;
-    if (at >= 0 && ((words[at] as number) & (Present | HugePage)) === Present) {
+    if (at >= 0 && ((words[at] as number) & PRESENT_OR_HUGE) === Present) {
       frame = frameOf(words[at] as number, words[at | 1] as number);
       words[at] = 0;
       words[at | 1] = 0;
@@ -189,27 +203,9 @@ export class Mapper<S extends PageSize> {
   }
 
   /**
-   * Maps a 4 KiB page if no parent has to change and nothing is wrong.
-   * @returns false if nothing was done
+   * Pages of all sizes, with parents to create or to widen, and whatever is wrong: the only way on which something must
+   * be taken back.
    */
-  #mapQuickly(page: Page<S>, frame: PhysFrame<S>, flags: PageTableFlagBits): boolean {
-    const frameHigh = (frame * 2 ** -20) & ADDRESS_HIGH;
-    const frameLow = frame & 0xf_ffff;
-    if (frameHigh * 2 ** 20 + frameLow !== frame || frame >= this.#frameEnd) return false;
-    if ((flags & (Present | HugePage)) !== Present) return false;
-    if (this.#level !== 1) return false;
-    const leaves = this.#leaves;
-    const at = leaves.entryOfPage(page);
-    if (at < 0) return false;
-    const { words } = leaves;
-    if ((flags & PARENT_FLAGS & ~leaves.commonLow) !== 0) return false;
-    if (((words[at] as number) | (words[at | 1] as number)) !== 0) return false;
-    words[at] = (frameLow << 12) | lowWord(flags);
-    words[at | 1] = frameHigh | highWord(flags);
-    return true;
-  }
-
-  /** With parents to create or to widen: the only way on which something must be taken back. */
   #mapSlowly(
     page: Page<S>,
     frame: PhysFrame<S>,

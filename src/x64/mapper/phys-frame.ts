@@ -13,6 +13,8 @@ export type PhysFrame<S extends PageSize> = number & { readonly [frameOf]: S };
 
 const FRAME_END = 2 ** 40;
 const FRAME_END_BYTES = 2 ** 52;
+/** Less bytecode than `Math.floor`, see leaf-tables.ts. */
+const { floor } = Math;
 
 /** Constructors and arithmetic of {@link PhysFrame}, as `PhysFrame` of the x86_64 crate. */
 export const PhysFrame = {
@@ -20,7 +22,7 @@ export const PhysFrame = {
   fromStartAddress<S extends PageSize>(size: S, address: Address): PhysFrame<S> {
     if (typeof address === 'number') {
       const units = address * size.perByte;
-      if (address >= 0 && address < FRAME_END_BYTES && units === Math.floor(units)) {
+      if (address >= 0 && address < FRAME_END_BYTES && units === floor(units)) {
         return (units * size.frames) as PhysFrame<S>;
       }
     }
