@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Access, AccessList, Privilege } from '../../src/access-list.ts';
 import { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import { KNOWN_ALL, OutcomeList } from '../../src/outcome-list.ts';
+import { X64_REGISTERS } from '../../test/support/registers.ts';
 import type { GuestImage, Machine, ProbeList } from '../machine.ts';
 import { openSharded, ShardedMachine } from './sharded-machine.ts';
 
@@ -19,15 +20,7 @@ const capabilities = {
 function imageOf(entry: bigint): GuestImage {
   const memory = PhysicalMemory.allocate(TABLE, 0x1000);
   memory.writeEntry(TABLE, entry);
-  const registers = {
-    architecture: 'x64',
-    cr0: 0n,
-    cr3: 0n,
-    cr4: 0n,
-    efer: 0n,
-    physicalAddressBits: 40,
-  } as const;
-  return { registers, memory };
+  return { registers: X64_REGISTERS, memory };
 }
 
 /** Answers each access with its own address, and its first one with a remark. */

@@ -3,7 +3,6 @@ import { FRAME_SIZE } from '../../../src/addresses.ts';
 import { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import { type OutcomeColumns, OutcomeList } from '../../../src/outcome-list.ts';
 import type { Registers } from '../../../src/registers.ts';
-import type { ListedLeaves } from '../../listed-leaves.ts';
 import type { GuestImage, MachineError, MachineErrorCode, Observations, ProbeList } from '../../machine.ts';
 
 /**
@@ -13,7 +12,6 @@ import type { GuestImage, MachineError, MachineErrorCode, Observations, ProbeLis
 export type Request =
   | { readonly kind: 'load'; readonly registers: Registers; readonly memory: MovableMemory }
   | { readonly kind: 'probe'; readonly probes: MovableProbes }
-  | { readonly kind: 'list-leaves' }
   | { readonly kind: 'read-back' }
   | { readonly kind: 'close' };
 
@@ -21,7 +19,6 @@ export type Request =
 export interface Results {
   readonly load: undefined;
   readonly probe: MovableObservations;
-  readonly 'list-leaves': ListedLeaves;
   readonly 'read-back': MovableMemory;
   readonly close: undefined;
 }

@@ -52,11 +52,6 @@ async function resultOf(machine: Machine, request: Request): Promise<Results[Req
       return movableObservations(await machine.probe(probesFrom(request.probes)));
     case 'read-back':
       return movableMemory(await machine.readBack());
-    case 'list-leaves': {
-      const leaves = await machine.listLeaves?.();
-      if (leaves === undefined) throw new MachineError(name, 'failed', 'it does not list leaves');
-      return leaves;
-    }
     case 'close':
       return void (await machine.close());
   }

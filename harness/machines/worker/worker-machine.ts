@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
-import type { ListedLeaves } from '../../listed-leaves.ts';
 import {
   type Capabilities,
   type GuestImage,
@@ -39,24 +38,19 @@ interface Waiting {
 
 /**
  * A machine in a thread of its own: this one goes on while it works. The thread is there from {@link load} to
- * {@link close}. Tables that change while they are probed stay in this thread: it has no loadLive.
+ * {@link close}. It has neither loadLive nor listLeaves.
  */
 export class WorkerMachine implements Machine {
   readonly name: string;
   readonly capabilities: Capabilities;
-  readonly listLeaves?: () => Promise<ListedLeaves>;
   readonly #timeLimit: number | undefined;
   #thread: MachineThread | undefined;
 
-  /**
-   * @param name as MACHINES of registry.ts knows the machine
-   * @param lists whether the machine lists its leaves
-   */
-  constructor(name: string, capabilities: Capabilities, options: MachineOptions, lists = false) {
+  /** @param name as MACHINES of registry.ts knows the machine */
+  constructor(name: string, capabilities: Capabilities, options: MachineOptions) {
     this.name = name;
     this.capabilities = capabilities;
     this.#timeLimit = options.timeLimit;
-    if (lists) this.listLeaves = async () => await this.#current().ask({ kind: 'list-leaves' });
   }
 
   async load({ registers, memory }: GuestImage): Promise<void> {
