@@ -29,7 +29,7 @@ export interface TableAccess {
 
 /**
  * 4- or 5-level tables in memory with the x86_64 crate's `Mapper`, `Translate` and `CleanUp`. The tables
- * are read from memory at each call; nothing is remembered between calls.
+ * are read from memory at each call, so that whatever others write to them is seen.
  */
 export class MappedPageTable {
   /** Pages of 4 KiB. */

@@ -14,6 +14,7 @@ export type Page<S extends PageSize> = number & { readonly [pageOf]: S };
 /** First address behind the lower half with 48-bit addresses, and behind the exact integers. */
 const LOWER_HALF_BYTES = 2 ** 47;
 const EXACT_BYTES = 2 ** 53;
+const PAGES_PER_BYTE = 2 ** -12;
 /** Less bytecode than `Math.floor`, see leaf-tables.ts. */
 const { floor } = Math;
 const LOWER_HALF_END = { 48: 2 ** 35, 57: 2 ** 44 } as const;
@@ -30,7 +31,8 @@ export const Page = {
     if (typeof address === 'number') {
       const units = address * size.perByte;
       const end = bits === 48 ? LOWER_HALF_BYTES : EXACT_BYTES;
-      if (address >= 0 && address < end && units === floor(units)) return (units * size.frames) as Page<S>;
+      if (address >= 0 && address < end && units === floor(units))
+        return (address * PAGES_PER_BYTE) as Page<S>;
     }
     return startPage(size, address, bits);
   },

@@ -13,6 +13,7 @@ export type PhysFrame<S extends PageSize> = number & { readonly [frameOf]: S };
 
 const FRAME_END = 2 ** 40;
 const FRAME_END_BYTES = 2 ** 52;
+const FRAMES_PER_BYTE = 2 ** -12;
 /** Less bytecode than `Math.floor`, see leaf-tables.ts. */
 const { floor } = Math;
 
@@ -23,7 +24,7 @@ export const PhysFrame = {
     if (typeof address === 'number') {
       const units = address * size.perByte;
       if (address >= 0 && address < FRAME_END_BYTES && units === floor(units)) {
-        return (units * size.frames) as PhysFrame<S>;
+        return (address * FRAMES_PER_BYTE) as PhysFrame<S>;
       }
     }
     return startFrame(size, address);
