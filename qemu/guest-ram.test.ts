@@ -43,6 +43,27 @@ describe('the RAM of a guest', () => {
     expect(endOfMemory(copy)).toBe(0x6000);
   });
 
+  test('is cleared where the host has written, but for what is kept, which the next time is cleared too', () => {
+    const ram = ramOf(RAM_GRANULE);
+    const places = [0x0, 0x2ffc, 0x5008, 0x6000, 0x1f_fff8];
+    for (const place of places) ram.writeU64(place, 0x0101_0101_0101_0101n);
+    const left = () => places.map((place) => ram.readU64(place)).filter((value) => value !== 0n).length;
+    expect(ram.canClear).toBe(true);
+    ram.clear(0x5000, 0x1000);
+    expect(ram.readU64(0x5008)).toBe(0x0101_0101_0101_0101n);
+    expect(left()).toBe(1);
+    ram.clear(0x10_0000, 0x1000);
+    expect(left()).toBe(0);
+  });
+
+  test('cannot be cleared once much of it was written', () => {
+    const ram = ramOf(64 * RAM_GRANULE);
+    ram.write(0, new Uint8Array(16_383 * 4096));
+    expect(ram.canClear).toBe(true);
+    ram.write(32 * RAM_GRANULE, new Uint8Array(1));
+    expect(ram.canClear).toBe(false);
+  });
+
   test('ends where it ends: a read beyond is an error with the address', () => {
     const ram = ramOf(RAM_GRANULE);
     expect(() => ram.read(RAM_GRANULE - 4, new Uint8Array(8))).toThrow('guest memory ends before 0x200004');

@@ -11,6 +11,9 @@ export const RAM_GRANULE = 0x20_0000;
 const PIECE = 0x1_0000;
 const ZEROS = new Uint8Array(PIECE);
 
+/** Frames that are cleared at most: with more a new file costs less, and gives storage back. */
+const CLEARED_FRAMES = 16_384;
+
 /**
  * The RAM of an emulated machine as a sparse file that both processes share: physical address = offset in the file.
  * The host writes with pwrite and sees what the guest wrote with pread, at once.
@@ -23,7 +26,7 @@ export class GuestRam {
   readonly #machine: string;
   readonly #folder: string;
   readonly #word = Buffer.alloc(8);
-  /** Frames that the host has written to since the last {@link clear}. */
+  /** Frames that the host has written to, as long as they can be cleared. */
   readonly #written = new Set<number>();
   #open = true;
 
@@ -51,14 +54,14 @@ export class GuestRam {
     return fstatSync(this.descriptor).blocks * 512;
   }
 
-  /** Bytes of the frames that the host has written to. */
-  get bytesWritten(): number {
-    return this.#written.size * FRAME_SIZE;
+  /** Whether the host has written so little that {@link clear} knows all of it. */
+  get canClear(): boolean {
+    return this.#written.size < CLEARED_FRAMES;
   }
 
   /**
    * Fills all that the host has written with zeros, but for `length` bytes from `keptAddress` (multiples of a frame's
-   * size). The storage stays in use.
+   * size). The storage stays in use. {@link canClear} must hold.
    */
   clear(keptAddress: number, length: number): void {
     const firstKept = keptAddress / FRAME_SIZE;
@@ -84,12 +87,11 @@ export class GuestRam {
 
   /** Copies `bytes` to physical address `address`. @throws MachineError 'failed', for example when storage is full */
   write(address: number, bytes: Uint8Array): void {
+    this.#noteWritten(address, bytes.length);
     try {
       for (let done = 0; done < bytes.length; ) {
         done += writeSync(this.descriptor, bytes, done, bytes.length - done, address + done);
       }
-      const last = Math.floor((address + bytes.length - 1) / FRAME_SIZE);
-      for (let frame = Math.floor(address / FRAME_SIZE); frame <= last; frame++) this.#written.add(frame);
     } catch (cause) {
       throw this.#failure(`cannot write ${bytes.length} bytes of guest memory at ${hex(address)}`, cause);
     }
@@ -152,6 +154,13 @@ export class GuestRam {
     if (!this.#open) return;
     this.#open = false;
     closeSync(this.descriptor);
+  }
+
+  #noteWritten(address: number, length: number): void {
+    const end = Math.ceil((address + length) / FRAME_SIZE);
+    for (let frame = Math.floor(address / FRAME_SIZE); frame < end && this.canClear; frame++) {
+      this.#written.add(frame);
+    }
   }
 
   /** Fills the frames [first, end) with zeros. */

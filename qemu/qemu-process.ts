@@ -76,6 +76,11 @@ export class QemuProcess {
     return this.#child.pid;
   }
 
+  /** Whether the process is known to have ended, for whatever reason. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /**
    * Waits until `condition` holds; it is asked again and again, without starving the event loop.
    * @param what completes "QEMU … before WHAT" in the error

@@ -29,9 +29,6 @@ const RESET_CS_OFFSET = 0x1_0000;
 /** Result records that nobody has written. */
 const UNWRITTEN_RESULTS = unwrittenResults();
 
-/** Of a guest that has used more storage than this none is made for another image: it would keep the storage. */
-const REUSE_LIMIT = 64 << 20;
-
 /** Where the stub's identity map ends, and so what it can wipe. */
 const IDENTITY_LIMIT = 2 ** 32;
 
@@ -117,11 +114,12 @@ export class X64Guest {
     const now = this.installation;
     return (
       !this.#retired &&
+      !this.#process.hasEnded &&
       !next.live &&
       next.physicalAddressBits === now.physicalAddressBits &&
       next.ramSize === now.ramSize &&
       next.levels === now.levels &&
-      this.ram.bytesWritten <= REUSE_LIMIT
+      this.ram.canClear
     );
   }
 

@@ -84,6 +84,12 @@ describe('the next image', () => {
     expect(await check(toFar(), landsFar)).not.toEqual(first);
   });
 
+  test('goes into another QEMU if the first has ended meanwhile', async () => {
+    for (const processId of first ?? []) process.kill(Number(processId), 'SIGKILL');
+    await expect.poll(childProcesses, { interval: 10 }).toEqual([]);
+    expect(await check(toFar(), landsFar)).toHaveLength(1);
+  });
+
   test('may be one after an image that is unfit, which leaves nothing to probe', async () => {
     const unfit = new HandmadeTables({ base: 1n << 37n, physicalAddressBits: 36 });
     await expect(machine.load(unfit)).rejects.toMatchObject({ code: 'unfit' });
