@@ -133,7 +133,11 @@ export function changesIn<R extends TranslationRegime>(space: CaseSpace<R>) {
         mapping.mapRange(run, runFrame, open, Constraints.NoContiguousHint);
         mapping.mapRange(page, otherFrame, open);
       },
-      change: remake(run, runFrame),
+      // What breakRange has broken is made again entry by entry, without a hint.
+      change: async ({ mapping, carryOut }) => {
+        await carryOut(mapping.mapRange(run, 0, none));
+        await carryOut(mapping.mapRange(run, runFrame, open));
+      },
     },
     compact: {
       name: 'give an empty table back',

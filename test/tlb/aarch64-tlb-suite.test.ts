@@ -9,6 +9,7 @@ import { tlbErrataOf } from '../../harness/tlb-suite/tlb-errata.ts';
 import { runTlbSuite, type TlbResult } from '../../harness/tlb-suite/tlb-suite.ts';
 import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
 import { Access, AccessList, Privilege } from '../../src/access-list.ts';
+import { maintenanceText, type PhysicalMemory, type TlbMaintenance } from '../../src/index.ts';
 import { withGuest } from './with-guest.ts';
 
 /** What both emulators show of a change where they have its regime: they keep neither table walks nor other ASIDs. */
@@ -123,6 +124,66 @@ describe.each([qemuAArch64, unicornAArch64])('the TLB of $name', (provider) => {
     }));
     const unmapped = caseNamed('EL1&0, lower half: unmap');
     expect(await resultOf(unmapped, forgetful)).toMatchObject({ verdict: 'enough' });
+  });
+});
+
+describe('what the cases carry out', () => {
+  const machine = opened(qemuAArch64);
+  const deactivated = 'deactivate, the tables before come back';
+
+  test.each([
+    ['EL1&0, lower half: unmap', ['vaae1is, 0x402ad']],
+    ['EL1&0, upper half: unmap', ['vaae1is, 0xffff80402ad']],
+    ['EL1&0, lower half: unmap 1024 pages', ['vmalle1is']],
+    [`EL1&0, lower half: ${deactivated}`, ['vmalle1is']],
+    ['EL1&0, lower half: split a 2 MiB block, break-before-make', ['vaae1is, 0x40200']],
+    ['EL1&0, lower half: give an empty table back', ['vaae1is, 0x40200', 'vaae1is, 0x40000']],
+    ['EL1&0, upper half, 64 KiB pages: unmap', ['vaae1is, 0xfffc00402a0']],
+    ['EL2: unmap', ['vae2is, 0x402ad']],
+    [`EL2: ${deactivated}`, ['alle2is']],
+    ['EL2&0, lower half: unmap', ['vae2is, 0x10000000402ad']],
+    ['EL2&0, lower half: unmap 1024 pages', ['alle2is']],
+    ['EL3: unmap', ['vae3is, 0x402ad']],
+    ['EL3: unmap 1024 pages', ['alle3is']],
+    ['stage 2 alone: unmap', ['ipas2e1is, 0x402ad', 'vmalle1is']],
+    ['stage 2 alone: unmap 1024 pages', ['vmalls12e1is']],
+    [`stage 2 below stage 1: ${deactivated}`, ['alle1is']],
+    ['EL1&0, lower half: map a page that was not mapped', []],
+    ['EL1&0, lower half: activate the tables of another ASID, page not global', []],
+  ] as const)('%s: TLBI %j', async (name, expected) => {
+    const guest = await caseNamed(name).start(machine());
+    const carriedOut = (await guest.change(true)) as TlbMaintenance;
+    const invalidations = carriedOut.filter(({ kind }) => kind === 'tlbi');
+    expect(invalidations.map((operation) => maintenanceText([operation]).replace('tlbi ', ''))).toEqual(
+      expected,
+    );
+  });
+});
+
+describe('the cases of contiguous runs', () => {
+  const machine = opened(unicornAArch64);
+  const CONTIGUOUS = 1n << 52n;
+
+  /** How many entries of the case's tables have the hint. */
+  const hints = (memory: PhysicalMemory): number => {
+    let count = 0;
+    for (const { firstFrame, frameCount } of memory.ranges) {
+      for (let entry = 0n; entry < BigInt(frameCount) * 512n; entry++) {
+        const value = memory.readEntry(BigInt(firstFrame) * 4096n + entry * 8n) ?? 0n;
+        if ((value & CONTIGUOUS) !== 0n) count++;
+      }
+    }
+    return count;
+  };
+
+  test.each([
+    ['break a contiguous run, its hint goes', 16, 0],
+    ['make a contiguous run whole, its hint comes', 0, 16],
+  ] as const)('%s: %i entries have it before, %i after', async (name, before, after) => {
+    const guest = await caseNamed(`EL1&0, lower half: ${name}`).start(machine());
+    expect(hints(guest.image.memory)).toBe(before);
+    await guest.change(true);
+    expect(hints(guest.image.memory)).toBe(after);
   });
 });
 
