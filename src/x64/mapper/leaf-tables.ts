@@ -45,7 +45,8 @@ export interface LeafTablesPlace {
  * holds if its three entries still are, bit for bit, what they were. So whoever writes the tables, and by
  * whatever way, is seen at once. The entries are compared as doubles, one comparison for 64 bits: that is sound
  * because no two different entries that lead to tables are equal as doubles (an entry with P is no zero; one that
- * is NaN equals nothing, itself included, and is walked through each time).
+ * is NaN equals nothing, itself included, and is walked through each time). Most entries are denormal; where a
+ * native library has made the processor take those for zero, no path holds.
  *
  * Fields are small integers from the first assignment on, by `| 0`: otherwise V8 computes in doubles. They are private
  * by TypeScript and not by `#`, which takes twice the bytecode: V8 inlines up to a number of bytes, and these functions
@@ -70,6 +71,8 @@ export class LeafTables {
   private entry4 = 0.5;
   private entry3 = 0.5;
   private entry2 = 0.5;
+  /** The smallest denormal number, in a field because a constant would be compared when compiling. */
+  private readonly tiny: number = Number.MIN_VALUE;
   /** Whether a path is remembered or {@link words} is not the root's array. */
   private special = false;
   /** Bits 26:9 of the page that was walked to last: a table is remembered when it is asked for a second time. */
@@ -144,7 +147,8 @@ export class LeafTables {
     return (
       entries[this.at2] === this.entry2 &&
       entries[this.at3] === this.entry3 &&
-      entries[this.at4] === this.entry4
+      entries[this.at4] === this.entry4 &&
+      this.tiny > 0
     );
   }
 
