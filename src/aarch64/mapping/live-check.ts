@@ -91,11 +91,12 @@ export class LiveCheck implements RangeVisitor {
     cursor.enterPages(words, firstAt, page);
     cursor.visiting = true;
     for (let at = firstAt; at < endAt; at += STRIDE) {
+      const high = (words[at + 1] as number) | 0;
       cursor.at = at;
       cursor.lowWord = (words[at] as number) | 0;
-      cursor.highWord = (words[at + 1] as number) | 0;
+      cursor.highWord = high;
       update(cursor);
-      if (((words[at + 1] as number) & hint) !== 0) this.#checkRun(cursor);
+      if ((high & hint) !== 0) this.#checkRun(cursor);
     }
     cursor.visiting = false;
   }

@@ -160,6 +160,7 @@ export class RangeModifier {
   ): void {
     const cursor = this.#cursor;
     const update = this.#update;
+    const gathers = !stale.isFull;
     cursor.enterPages(words, firstAt, firstPage);
     cursor.visiting = true;
     for (let at = firstAt; at < endAt; at += STRIDE) {
@@ -175,7 +176,7 @@ export class RangeModifier {
       words[at] = newLow;
       words[at + 1] = newHigh;
       if ((low & TYPE) !== TYPE) stale.written();
-      else if (!stale.isFull) stale.changed(cursor.page);
+      else if (gathers) stale.changed(cursor.page);
     }
     cursor.visiting = false;
   }
