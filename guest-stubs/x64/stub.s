@@ -91,7 +91,7 @@ flags_set:
         .globl  supervisor_read
 supervisor_read:
         mov     eax, [rdi]
-read_first_half:
+first_half_read:
         test    eax, eax
         jz      read_nothing
 read_second_half:
@@ -136,7 +136,7 @@ supervisor_write_load:
         .globl  supervisor_write_store  # dl = the byte
 supervisor_write_store:
         mov     [rdi + 3], dl
-        jmp     read_first_half
+        jmp     first_half_read
 
         # The byte that the probe before has read from this slot.
 store_as_read:
