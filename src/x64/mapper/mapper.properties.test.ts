@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { frame, MappedTables, outcomeOf, page } from '../../../test/support/mapped-tables.ts';
 import { PageTableError } from '../../errors.ts';
 import { Page } from './page.ts';
-import { Size4KiB } from './page-size.ts';
+import { Size1GiB, Size2MiB, Size4KiB } from './page-size.ts';
 import { PageTableFlags } from './page-table-flags.ts';
-import type { PhysFrame } from './phys-frame.ts';
+import { PhysFrame } from './phys-frame.ts';
 
 const { Present, Writable, UserAccessible, NoExecute, HugePage } = PageTableFlags;
 
@@ -132,3 +132,46 @@ describe('4 KiB pages, which are found by a quick walk', () => {
     expect(table.translate(0x7f_f123)).toEqual(table.translate(0x7f_f123n));
   });
 });
+
+test('addresses given as numbers and as bigints name the same pages and frames, or fail alike', () => {
+  const address = fc.oneof(
+    fc
+      .tuple(fc.constantFrom(0, 2 ** 21, 2 ** 30, 2 ** 47, 2 ** 52), fc.integer({ min: -2, max: 2 }))
+      .map(([at, pages]) => at + pages * 4096),
+    fc.maxSafeNat(),
+    fc.integer(),
+  );
+  fc.assert(
+    fc.property(
+      address,
+      fc.constantFrom(Size4KiB, Size2MiB, Size1GiB),
+      fc.constantFrom(48, 57),
+      (at, size, bits) => {
+        for (const place of [at, at - (at % size.bytes)]) {
+          const [number, bigint] = [place, BigInt(place)].map((form) => [
+            outcomeOf(() => Page.fromStartAddress(size, form, bits as 48 | 57)),
+            outcomeOf(() => PhysFrame.fromStartAddress(size, form)),
+          ]);
+          if (place >= 0) expect(number).toEqual(bigint);
+          else
+            expect(
+              [...(number ?? []), ...(bigint ?? [])].every((outcome) => typeof outcome === 'string'),
+            ).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test.each([Size4KiB, Size2MiB, Size1GiB])(
+  'a page and a frame are the number of 4 KiB units before them: $name',
+  (size) => {
+    for (const units of [0, 1, 2 ** 10]) {
+      for (const form of [units * size.bytes, BigInt(units * size.bytes)]) {
+        expect(Page.fromStartAddress(size, form)).toBe((units * size.bytes) / 4096);
+        expect(PhysFrame.fromStartAddress(size, form)).toBe((units * size.bytes) / 4096);
+      }
+    }
+  },
+);

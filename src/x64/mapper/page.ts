@@ -14,6 +14,7 @@ export type Page<S extends PageSize> = number & { readonly [pageOf]: S };
 /** First address behind the lower half with 48-bit addresses, and behind the exact integers. */
 const LOWER_HALF_BYTES = 2 ** 47;
 const EXACT_BYTES = 2 ** 53;
+const EXACT_END = BigInt(EXACT_BYTES);
 const PAGES_PER_BYTE = 2 ** -12;
 /** Less bytecode than `Math.floor`, see leaf-tables.ts. */
 const { floor } = Math;
@@ -82,6 +83,9 @@ export class PageRange<S extends PageSize> implements Iterable<Page<S>> {
 
 /** {@link Page.fromStartAddress} for addresses that are not plain. */
 function startPage<S extends PageSize>(size: S, address: Address, bits: 48 | 57): Page<S> {
+  if (typeof address === 'bigint' && address >= 0n && address < EXACT_END) {
+    return Page.fromStartAddress(size, Number(address), bits);
+  }
   const page = canonicalPage(address, bits);
   const aligned =
     typeof address === 'number' ? address % size.bytes === 0 : address % BigInt(size.bytes) === 0n;

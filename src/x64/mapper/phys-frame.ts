@@ -13,6 +13,8 @@ export type PhysFrame<S extends PageSize> = number & { readonly [frameOf]: S };
 
 const FRAME_END = 2 ** 40;
 const FRAME_END_BYTES = 2 ** 52;
+/** First address that a number does not hold exactly. */
+const EXACT_END = 1n << 53n;
 const FRAMES_PER_BYTE = 2 ** -12;
 /** Less bytecode than `Math.floor`, see leaf-tables.ts. */
 const { floor } = Math;
@@ -57,6 +59,9 @@ export const PhysFrame = {
 
 /** {@link PhysFrame.fromStartAddress} for addresses that are not plain. */
 function startFrame<S extends PageSize>(size: S, address: Address): PhysFrame<S> {
+  if (typeof address === 'bigint' && address >= 0n && address < EXACT_END) {
+    return PhysFrame.fromStartAddress(size, Number(address));
+  }
   const frame = validFrame(address);
   const aligned =
     typeof address === 'number' ? address % size.bytes === 0 : address % BigInt(size.bytes) === 0n;
