@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Known, StructuralFault } from '../src/outcome-list.ts';
+import { Access, Privilege } from '../src/access-list.ts';
+import { HPFAR_NONE, Known, StructuralFault } from '../src/outcome-list.ts';
+import { ALL_OF_TWO, StageTwoTables, Two } from '../test/machines/aarch64-stage-two-tables.ts';
 import { Bit, HandmadeTables, Index } from '../test/machines/aarch64-tables.ts';
 import { rulesThatExplain } from '../test/support/deviating-probe.ts';
 import { UNICORN_ERRATA } from './errata-unicorn.ts';
@@ -98,5 +100,63 @@ describe('what Unicorn has from QEMU', () => {
     const image = new HandmadeTables().map(ADDRESS, 0x9000n, Index.Device | Bit.AF);
     expect(explained(image, lands(0x9000, 0x004))).toEqual(['par-shareability-not-normalised']);
     expect(explained(image, lands(0x9000, 0x304))).toEqual([]);
+  });
+});
+
+describe('with stage 2', () => {
+  const FETCH_LOWER = (0x20 << 26) >>> 0;
+  const fetched = (observed: Partial<Outcome>, image: Image, privilege = Privilege.Supervisor) =>
+    rulesThatExplain(UNICORN_ERRATA, image, {
+      address: ADDRESS,
+      access: Access.Execute,
+      privilege,
+      observed: { hpfar: HPFAR_NONE, ...observed },
+    });
+
+  describe('stage-two-execute-never-is-one-bit', () => {
+    const rule = ['stage-two-execute-never-is-one-bit'];
+    const completes = { known: Known.Completion | Known.PhysicalAddress, fault: 0, physicalAddress: 0x9000 };
+    const XN0 = 1n << 53n;
+    const image = (bits: bigint) =>
+      new StageTwoTables(new HandmadeTables(), { alone: true }).map(ADDRESS, 0x9000n, ALL_OF_TWO | bits);
+
+    test('XN[0] alone forbids nobody, and adds nothing to XN[1]', () => {
+      expect(fetched(completes, image(XN0))).toEqual(rule);
+      const refused = { known: Known.Completion | Known.FaultClass, fault: FETCH_LOWER, hpfar: 0x50n };
+      expect(fetched(refused, image(XN0 | Two.XN))).toEqual(rule);
+    });
+
+    test('no other place, and nothing where XN[1] alone is set or XN is clear', () => {
+      expect(fetched({ ...completes, physicalAddress: 0xa000 }, image(XN0))).toEqual([]);
+      expect(fetched(completes, image(Two.XN))).toEqual([]);
+      const refused = { known: Known.Completion | Known.FaultClass, fault: FETCH_LOWER, hpfar: 0x50n };
+      expect(fetched(refused, image(0n))).toEqual([]);
+    });
+  });
+
+  describe('stage-one-walk-fault-is-translation-fault-of-stage-one', () => {
+    const rule = ['stage-one-walk-fault-is-translation-fault-of-stage-one'];
+    const one = new HandmadeTables();
+    one.set(one.entryAddress(ADDRESS, 1), 0x1_0000_0000n | Bit.Valid | Bit.TableOrPage);
+    const image = new StageTwoTables(one)
+      .map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2)
+      .map(0x1_0000_0000n, 0x9000n, ALL_OF_TWO & ~Two.Read);
+    const known = Known.Completion | Known.FaultClass | Known.FaultStatus;
+    const lower = (status: number, level: number, hpfar = 0x100_0000n) => ({
+      known,
+      fault: (FETCH_LOWER | status | level) >>> 0,
+      hpfar,
+    });
+
+    test('a permission fault of stage 2 shows as translation fault at the level of stage 1', () => {
+      expect(fetched(lower(Status.Translation, 2), image)).toEqual(rule);
+    });
+
+    test('at no other level, as no other fault, and at no other intermediate address', () => {
+      expect(fetched(lower(Status.Translation, 1), image)).toEqual([]);
+      expect(fetched(lower(Status.Permission, 2), image)).toEqual([]);
+      expect(fetched(lower(Status.Translation, 2, 0x200_0000n), image)).toEqual([]);
+      expect(fetched(lower(Status.Translation, 2, HPFAR_NONE), image)).toEqual([]);
+    });
   });
 });

@@ -1,3 +1,5 @@
+import { FaultStatus, faultStatusCode } from '../src/aarch64/walk-fault.ts';
+import { stageTwoPermissionTable } from '../src/aarch64/walk-rights.ts';
 import { rangeOf } from '../src/aarch64/walk-stage.ts';
 import { decodeStageOne } from '../src/aarch64/walk-stage-one.ts';
 import { isStageTwoOn } from '../src/aarch64/walk-stage-two.ts';
@@ -8,6 +10,7 @@ import {
   RESERVED_BLOCK,
   SHAREABILITY_AS_WRITTEN,
 } from './errata-aarch64.ts';
+import { STRICTER_DEVICE } from './errata-stricter-device.ts';
 import { type WalkErratum, walkErrata } from './errata-walk.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -31,12 +34,35 @@ const BLOCK_BITS: WalkErratum = {
   outcome: withLowBitsOfBlock,
 };
 
+const WALK_FAULT: WalkErratum = {
+  rule: 'stage-one-walk-fault-is-translation-fault-of-stage-one',
+  description:
+    'where stage 2 forbids a walk of stage 1, the fault status is a translation fault of the level at which the walk of stage 1 was, whatever the fault of stage 2 and its level (Arm ARM D19.2.37, D8.15)',
+  test,
+  deviation: { tableFaultStatus: (_status, level) => faultStatusCode(FaultStatus.Translation, level) },
+};
+
+const ONE_EXECUTE_NEVER_BIT: WalkErratum = {
+  rule: 'stage-two-execute-never-is-one-bit',
+  description:
+    'FEAT_XNX is not there: of XN[1:0] of stage 2 only XN[1] counts, and forbids EL1 and EL0 alike (Arm ARM D8.4.2)',
+  test,
+  deviation: { stageTwo: (stage) => ({ ...stage, permissions: stageTwoPermissionTable(false) }) },
+};
+
 /** Known deviations of Unicorn. */
 export const UNICORN_ERRATA: readonly Erratum[] = walkErrata(
   'unicorn-aarch64',
-  [SHAREABILITY_AS_WRITTEN, BLOCK_BITS, ADDRESS_SIZE, RESERVED_BLOCK, HIERARCHICAL_DISABLE].map(
-    (erratum) => ({ ...erratum, ...VERSIONS }),
-  ),
+  [
+    SHAREABILITY_AS_WRITTEN,
+    BLOCK_BITS,
+    ADDRESS_SIZE,
+    RESERVED_BLOCK,
+    HIERARCHICAL_DISABLE,
+    WALK_FAULT,
+    STRICTER_DEVICE,
+    ONE_EXECUTE_NEVER_BIT,
+  ].map((erratum) => ({ ...erratum, ...VERSIONS })),
 );
 
 /** Bits 47:12 of a descriptor. */

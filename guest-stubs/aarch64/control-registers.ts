@@ -80,6 +80,8 @@ export const Vtcr = {
   Sl0: field(6, 2),
   Tg0: field(14, 2),
   Ps: field(16, 3),
+  Ha: field(21),
+  Hd: field(22),
   Ds: field(32),
   /** With DS and pages of 4 KiB the walk begins at level −1. */
   Sl2: field(33),

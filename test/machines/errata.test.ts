@@ -10,6 +10,14 @@ import { newAArch64, newX64, TABLES_BASE, tableMemory } from '../support/page-ta
 import { ALL_OF_TWO, StageTwoTables, Two } from './aarch64-stage-two-tables.ts';
 import { Bit, HandmadeTables, Index, Tcr } from './aarch64-tables.ts';
 
+/** Stage 2 has no table at an address where stage 1 has one. */
+function forbiddenWalk(): CaptureInput {
+  const one = new HandmadeTables();
+  one.set(one.entryAddress(0x5000n, 1), 0x1_0000_0000n | Bit.Valid | Bit.TableOrPage);
+  const { memory, registers } = new StageTwoTables(one).map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2);
+  return captureOf(memory, registers);
+}
+
 /** Tables that provoke each deviation, by rule. */
 const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
   'reserved-bit-fault-reports-not-present': () => {
@@ -44,12 +52,8 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
     const { memory, registers } = image.map(0x5_0000n, 0x1_3000n, WRITE_BACK);
     return captureOf(memory, registers);
   },
-  'stage-one-walk-fault-has-level-of-stage-one': () => {
-    const one = new HandmadeTables();
-    one.set(one.entryAddress(0x5000n, 1), 0x1_0000_0000n | Bit.Valid | Bit.TableOrPage);
-    const { memory, registers } = new StageTwoTables(one).map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2);
-    return captureOf(memory, registers);
-  },
+  'stage-one-walk-fault-has-level-of-stage-one': forbiddenWalk,
+  'stage-one-walk-fault-is-translation-fault-of-stage-one': forbiddenWalk,
   'device-of-one-stage-made-stricter-by-normal-of-the-other': () => {
     const one = new HandmadeTables().map(
       0x5000n,
@@ -61,6 +65,11 @@ const PROVOCATIONS: Readonly<Record<string, () => CaptureInput>> = {
       .map(0x4000_0000n, 0x4000_0000n, ALL_OF_TWO, 2)
       .map(0x1_0000_5000n, 0x5000n, gre);
     return captureOf(memory, registers);
+  },
+  'stage-two-execute-never-is-one-bit': () => {
+    const notByEl1 = ALL_OF_TWO | (1n << 53n);
+    const two = new StageTwoTables(new HandmadeTables(), { alone: true }).map(0x5000n, 0x5000n, notByEl1);
+    return captureOf(two.memory, two.registers);
   },
   'hierarchical-disable-without-hpds': () => {
     const image = new HandmadeTables({ cpu: 'cortex-a72', outputBits: 44, tcr: Tcr.HPD0 });

@@ -6,6 +6,7 @@ import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
 import { regimeHasUser } from '../../src/aarch64/walk-regime.ts';
 import { Access, AccessList, Privilege } from '../../src/access-list.ts';
 import { hex } from '../../src/addresses.ts';
+import type { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import type { AArch64Registers } from '../../src/registers.ts';
 import { stageTwoTables } from '../walker/aarch64-random.ts';
 import {
@@ -98,18 +99,38 @@ describe.each([
   );
 });
 
+/**
+ * Clears the address bits below 2^42 of every block descriptor. Unicorn or-s those below the size of a block into the
+ * address, which its erratum follows through one stage and not through two.
+ */
+function clearLowBitsOfBlocks(memory: PhysicalMemory): void {
+  for (const { words } of memory.ranges) {
+    for (let at = 0; at < words.length; at += 2) {
+      if (((words[at] as number) & 3) !== 1) continue;
+      words[at] = (words[at] as number) & 0xfff;
+      words[at + 1] = (words[at + 1] as number) & ~0x3ff;
+    }
+  }
+}
+
+/** VTCR_EL2.HA and HD, which Unicorn does not have. */
+const VTCR_HA_HD = (1n << 21n) | (1n << 22n);
+
 /** Stage 2 is put below tables of stage 1, or alone, by the same random tables as the walker's own tests. */
-describe('on random tables of stage 2 the walker and qemu-aarch64', () => {
+describe.each([
+  { provider: qemuAArch64, bits: QEMU_BITS, widths: WIDTHS },
+  { provider: unicornAArch64, bits: UNICORN_BITS, widths: [48] as const },
+])('on random tables of stage 2 the walker and $provider.name', ({ provider, bits, widths }) => {
   let machine: Machine;
   beforeAll(async () => {
-    machine = await qemuAArch64.open();
+    machine = await provider.open();
   });
   afterAll(() => machine.close());
 
   test.each(
     (['nested', 'stage 2'] as const).flatMap((regime) =>
       ([12, 14, 16] as const).flatMap((pageShift) =>
-        WIDTHS.map((width) => [regime, pageShift, width] as const),
+        widths.map((width) => [regime, pageShift, width] as const),
       ),
     ),
   )(
@@ -121,8 +142,11 @@ describe('on random tables of stage 2 the walker and qemu-aarch64', () => {
           const random = randomFrom(seed);
           const shape = tableShape(pageShift);
           const memory = randomTables(random, oddsOf(width, pageShift), shape);
-          const one = randomRegisters(random, EL1_AND_0, shape, QEMU_BITS, width);
-          const two = stageTwoTables(random, memory, one, { pageShift, ds: isLarge(width, pageShift) });
+          if (provider === unicornAArch64) clearLowBitsOfBlocks(memory);
+          const one = randomRegisters(random, EL1_AND_0, shape, bits, width);
+          const ds = isLarge(width, pageShift);
+          const { vtcr = 0n, ...others } = stageTwoTables(random, memory, one, { pageShift, ds });
+          const two = { ...others, vtcr: bits === QEMU_BITS ? vtcr : vtcr & ~VTCR_HA_HD };
           const isAlone = regime === 'stage 2';
           const registers = {
             ...one,
@@ -131,7 +155,7 @@ describe('on random tables of stage 2 the walker and qemu-aarch64', () => {
             hcrEl2: isAlone && chance(random, 50) ? HCR_DC : HCR_VM | (chance(random, 20) ? HCR_PTW : 0n),
           };
           const accesses = randomAccesses(random, isAlone ? { ...registers, tcr: 28n } : registers, shape);
-          const name = `tcr ${hex(registers.tcr)} vtcr ${hex(two.vtcr ?? 0n)} hcr ${hex(registers.hcrEl2)}`;
+          const name = `tcr ${hex(registers.tcr)} vtcr ${hex(two.vtcr)} hcr ${hex(registers.hcrEl2)}`;
           // Roots that are full, or that no walk begins at, are refused.
           compared += await comparedUnlessUnfit(machine, { registers, memory }, accesses, name);
         }),

@@ -3,13 +3,14 @@ import {
   parFailed,
   parFaultStatus,
   parFrame,
+  parIsOfStageTwo,
   parMemoryType,
 } from '../../../guest-stubs/aarch64/esr.ts';
-import { VECTOR_REFUSED } from '../../../guest-stubs/aarch64/stub-protocol.ts';
+import { VECTOR_REFUSED, VECTOR_UNREADABLE } from '../../../guest-stubs/aarch64/stub-protocol.ts';
 import { RESULT_RECORD_WORDS, Result, VECTOR_NONE, VECTOR_UNWRITTEN } from '../../../guest-stubs/protocol.ts';
-import { AccessFlag } from '../../../src/access-list.ts';
+import { Access, AccessFlag } from '../../../src/access-list.ts';
 import { hex } from '../../../src/addresses.ts';
-import { Known, StructuralFault, Translated } from '../../../src/outcome-list.ts';
+import { HPFAR_NONE, HPFAR_OPEN, Known, StructuralFault, Translated } from '../../../src/outcome-list.ts';
 import { addressInFrame, type Batch, type Findings } from './batch.ts';
 import { NOWHERE, SCATTERED } from './landings.ts';
 
@@ -23,6 +24,10 @@ export interface NotedAccess {
   readonly frame: number;
   /** Whether something was read where no memory is: by the walker, because the stub itself loads nothing before AT succeeds. */
   readonly leftMemory: boolean;
+  /** Whether the memory type of a fetch is that of a read: not while stage 1 is off, and `AT` answers for reads only. */
+  readonly isFetchTypeKnown: boolean;
+  /** With stage 2: as in OutcomeList. */
+  readonly hpfar?: bigint;
 }
 
 const KNOWN_OF_COMPLETION = Known.Completion | Known.PhysicalAddress | Known.MemoryType | Known.Shareability;
@@ -46,10 +51,21 @@ export function concludeRecord(
     remarks.set(index, `not executed: ${hex(word)} at the address is not harmless`);
     return true;
   }
+  if (noted.hpfar !== undefined) outcomes.ensureHpfar()[index] = HPFAR_NONE;
+  if (vector === VECTOR_UNREADABLE) {
+    remarks.set(index, 'not made: stage 2 does not let the stub read what stands there');
+    // A write would go where AT says; of fetches AT says nothing.
+    return (
+      batch.accesses.access(index) !== Access.Write || concludeTranslation(noted, batch, position, findings)
+    );
+  }
   if (vector !== VECTOR_NONE && exceptionClass !== 0) {
+    if (noted.hpfar !== undefined) outcomes.ensureHpfar()[index] = noted.hpfar;
     outcomes.known[index] = Known.Completion | Known.FaultClass;
     outcomes.fault[index] = (exceptionClass << 26) >>> 0;
-    if (parFailed(parLow)) {
+    // Of a fetch AT knows only what a read meets: not that stage 1 forbids it before stage 2 is asked.
+    const isSameStage = noted.hpfar === undefined || parIsOfStageTwo(parLow) === (noted.hpfar !== HPFAR_NONE);
+    if (parFailed(parLow) && isSameStage) {
       outcomes.known[index] = Known.Completion | Known.FaultClass | Known.FaultStatus;
       outcomes.ensureTranslated()[index] = Translated.FaultStatus;
       outcomes.fault[index] = leftMemory
@@ -72,15 +88,10 @@ function concludeCompletion(
   const parHigh = noted.results[at + 1] as number;
   const index = indices[position] as number;
   const isTranslation = (accesses.flags(index) & AccessFlag.TranslateOnly) !== 0;
+  if (isTranslation) return concludeTranslation(noted, { accesses, indices }, position, { outcomes });
   outcomes.known[index] = Known.Completion;
-  if (isTranslation) outcomes.ensureTranslated()[index] = Translated.Everything;
-  if (isTranslation && parFailed(parLow)) {
-    outcomes.known[index] = Known.Completion | Known.FaultStatus;
-    outcomes.fault[index] = ((ExceptionClass.DataAbortSame << 26) | parFaultStatus(parLow)) >>> 0;
-    return true;
-  }
   const translated = parFrame(parLow, parHigh);
-  const frame = isTranslation ? translated : noted.frame;
+  const { frame } = noted;
   if (frame === NOWHERE) return false;
   if (frame === SCATTERED) {
     remarks.set(index, 'parts of one access went to different frames');
@@ -92,8 +103,35 @@ function concludeCompletion(
     remarks.set(index, 'the access completed, and AT answered otherwise');
     return true;
   }
+  if (!noted.isFetchTypeKnown && accesses.access(index) === Access.Execute) {
+    outcomes.known[index] = Known.Completion | Known.PhysicalAddress;
+    return true;
+  }
   outcomes.known[index] = KNOWN_OF_COMPLETION;
-  if (!isTranslation) outcomes.ensureTranslated()[index] = Translated.MemoryType;
+  outcomes.ensureTranslated()[index] = Translated.MemoryType;
+  outcomes.memoryType[index] = parMemoryType(parLow, parHigh);
+  return true;
+}
+
+/** What AT says where no access was made. */
+function concludeTranslation(
+  { results }: NotedAccess,
+  { accesses, indices }: Pick<Batch, 'accesses' | 'indices'>,
+  position: number,
+  { outcomes }: Pick<Findings, 'outcomes'>,
+): boolean {
+  const at = position * RESULT_RECORD_WORDS + Result.Value / 4;
+  const [parLow, parHigh] = [results[at] as number, results[at + 1] as number];
+  const index = indices[position] as number;
+  outcomes.ensureTranslated()[index] = Translated.Everything;
+  if (parFailed(parLow)) {
+    outcomes.known[index] = Known.Completion | Known.FaultStatus;
+    outcomes.fault[index] = ((ExceptionClass.DataAbortSame << 26) | parFaultStatus(parLow)) >>> 0;
+    if (parIsOfStageTwo(parLow)) outcomes.ensureHpfar()[index] = HPFAR_OPEN;
+    return true;
+  }
+  outcomes.known[index] = KNOWN_OF_COMPLETION;
+  outcomes.physicalAddress[index] = addressInFrame(accesses, index, parFrame(parLow, parHigh));
   outcomes.memoryType[index] = parMemoryType(parLow, parHigh);
   return true;
 }

@@ -1,5 +1,6 @@
 import { BLOB } from '../../../guest-stubs/aarch64/blob.ts';
 import { ExceptionClass } from '../../../guest-stubs/aarch64/esr.ts';
+import { hasStageTwo } from '../../../guest-stubs/aarch64/installation.ts';
 import { operationRecords, switchOperations } from '../../../guest-stubs/aarch64/live-records.ts';
 import { readImage } from '../../../guest-stubs/aarch64/read-image.ts';
 import { freeRegions } from '../../../guest-stubs/aarch64/regions.ts';
@@ -27,23 +28,35 @@ import {
 } from '../../../guest-stubs/protocol.ts';
 import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
 import { regimeHasUser, regimeOf } from '../../../src/aarch64/walk-regime.ts';
-import { ACCESS_RECORD_BYTES, ACCESS_RECORD_WORDS, AccessFlag } from '../../../src/access-list.ts';
+import {
+  ACCESS_RECORD_BYTES,
+  ACCESS_RECORD_WORDS,
+  Access,
+  AccessFlag,
+  Privilege,
+} from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
+import { HPFAR_NONE } from '../../../src/outcome-list.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
 import { concludeRecord } from './aarch64-conclude.ts';
-import { checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
+import { addressBitsOf, checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
 import {
   Arm64,
+  ELR_EL2,
   exceptionLevelOf,
   FAR_EL1,
   HCR_EL2,
+  HPFAR_EL2,
   Interrupt,
   LEVEL_REGISTERS,
   PSTATE,
   SCR_EL3,
+  SPSR_EL2,
   type SystemRegister,
   systemRegisterWords,
+  VTCR_EL2,
+  VTTBR_EL2,
 } from './aarch64-registers.ts';
 import { type Batch, type Findings, MAX_BATCH } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
@@ -63,6 +76,11 @@ const LABELS = {
   1: { run: Symbols.run_el1, fault: Symbols.fault_el1, end: Symbols.batch_end_el1 },
   2: { run: Symbols.run_el2, fault: Symbols.fault_el2, end: Symbols.batch_end_el2 },
   3: { run: Symbols.run_el3, fault: Symbols.fault_el3, end: Symbols.batch_end_el3 },
+  nested: {
+    run: Symbols.run_el1_nested,
+    fault: Symbols.fault_el1_nested,
+    end: Symbols.batch_end_el1_nested,
+  },
 } as const;
 
 /** The stub in one region under one installation. */
@@ -78,10 +96,14 @@ export class AArch64UnicornGuest implements UnicornGuest {
   readonly hasUser: boolean;
   readonly flags = AccessFlag.TranslateOnly;
   readonly #level: 1 | 2 | 3;
+  readonly #hasStageTwo: boolean;
+  readonly #labels: (typeof LABELS)[keyof typeof LABELS];
   readonly #hasHalves: boolean;
   /** Whether translations stay cached from one batch to the next. */
   readonly #live: boolean;
   #plan: StubPlan;
+  /** Where addresses pass stage 1 as they are: from where on the processor's answer would not be the image's. */
+  readonly #flatEnd: number | undefined;
   readonly #processor: ObservedProcessor;
   readonly #regions: readonly Extent[];
   /** By region and installation; undefined until the stub has been there. */
@@ -89,6 +111,8 @@ export class AArch64UnicornGuest implements UnicornGuest {
   readonly #resume: RegisterGroup;
   /** For each record 0, or the exception class of the last exception that is no completion. */
   readonly #classes = new Uint8Array(MAX_BATCH);
+  /** For each record HPFAR_EL2 if stage 2 raised its exception, else HPFAR_NONE. */
+  readonly #hpfars = new BigUint64Array(MAX_BATCH);
   #place: Place | undefined;
   /** The only place of live tables; undefined until a probe decides which half it serves. */
   #livePlace: 0 | 1 | undefined;
@@ -102,9 +126,20 @@ export class AArch64UnicornGuest implements UnicornGuest {
     checkFeatures(registers);
     this.#live = live;
     this.#level = registers.exceptionLevel;
+    this.#hasStageTwo = hasStageTwo(registers);
+    if (live && this.#hasStageTwo) {
+      throw new RangeError(
+        'stage 2 does not change while Unicorn runs: its TLBIs are EL2’s, and the loop is at EL1',
+      );
+    }
+    this.#labels = LABELS[this.#hasStageTwo ? 'nested' : this.#level];
     this.#hasHalves = regimeOf(registers, cpuFeaturesOf(registers)).ranges.length === 2;
     this.hasUser = regimeHasUser(registers);
-    this.#plan = planStub(registers, (address, bytes) => readImage(memory, address, bytes));
+    const readMemory = (address: number, bytes: Uint8Array) => readImage(memory, address, bytes);
+    this.#plan = planStub(registers, readMemory, undefined, memory);
+    const { flatBits } = this.#plan;
+    const bits = addressBitsOf(registers);
+    if (flatBits !== undefined && flatBits !== bits) this.#flatEnd = 2 ** Math.min(flatBits, bits);
     this.#regions = freeRegions(memory, REGIONS).map((address) => ({ address, size: REGION_BYTES }));
     this.#processor = new ObservedProcessor({
       library,
@@ -120,6 +155,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
   }
 
   placesFor(low: number, high: number, frame: number): readonly number[] {
+    if (this.reasonWithoutPlace(low, high) !== undefined) return [];
     const installation = this.#plan.installationFor(low, high);
     const meets = isInExtent(frame * FRAME_SIZE, this.#regions[0] as Extent);
     if (this.#live) {
@@ -131,6 +167,17 @@ export class AArch64UnicornGuest implements UnicornGuest {
     return PLACES[first + installation] as readonly number[];
   }
 
+  reasonWithoutPlace(low: number, high: number): string | undefined {
+    const { meetsStub } = this.#plan;
+    if (this.#flatEnd !== undefined && (high & 0xff_ffff) * 2 ** 32 + low >= this.#flatEnd) {
+      return 'not made: the image assumes another size of physical addresses than the processor has';
+    }
+    // Of all accesses to a place a read of EL1 gets furthest.
+    return meetsStub?.(low, high, Access.Read, Privilege.Supervisor)
+      ? 'it leads to intermediate addresses at which the stub is'
+      : undefined;
+  }
+
   run(which: number, batch: Batch): void {
     const place = this.#enter(which);
     const { engine, landings } = this.#processor;
@@ -138,6 +185,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     const count = batch.length;
     this.#broken = undefined;
     this.#classes.fill(0, 0, count);
+    this.#hpfars.fill(HPFAR_NONE, 0, count);
     records.set(batch.records);
     if (this.#live) loadAlways(records.subarray(0, count * ACCESS_RECORD_WORDS));
     for (let at = Result.Vector / 4; at < count * RESULT_RECORD_WORDS; at += RESULT_RECORD_WORDS) {
@@ -154,7 +202,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
 
     engine.reclaimCode();
     if (!this.#live) engine.flushTlb();
-    const labels = LABELS[this.#level];
+    const labels = this.#labels;
     const end = place.stubAddress + BigInt(labels.end);
     let begin = place.stubAddress + BigInt(labels.run);
     while (engine.run(begin, end) === 'stopped') {
@@ -234,8 +282,10 @@ export class AArch64UnicornGuest implements UnicornGuest {
       results: (this.#place as Place).results,
       exceptionClass: this.#classes[position] as number,
       frame: frames[position] as number,
+      isFetchTypeKnown: this.#plan.isFetchTypeKnown,
       // Of live tables the stub's own load may have done so.
       leftMemory: !this.#live && leftMemory[position] === 1,
+      ...(this.#hasStageTwo && { hpfar: this.#hpfars[position] as bigint }),
     };
     return concludeRecord(record, batch, position, findings);
   }
@@ -287,11 +337,19 @@ export class AArch64UnicornGuest implements UnicornGuest {
     this.#processor.engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
     this.#writeSystemRegister(SCR_EL3, registers.scrEl3 ?? 0n);
     this.#writeSystemRegister(HCR_EL2, registers.hcrEl2);
+    if (this.#hasStageTwo) this.#installStageTwo(registers);
     this.#writeSystemRegister(level.ttbr0, registers.ttbr0);
     if (this.#hasHalves) this.#writeSystemRegister(level.ttbr1, registers.ttbr1);
     this.#writeSystemRegister(level.tcr, registers.tcr);
     this.#writeSystemRegister(level.mair, registers.mair);
     this.#writeSystemRegister(level.sctlr, registers.sctlr);
+  }
+
+  #installStageTwo({ vtcr = 0n, vttbr = 0n }: AArch64Registers): void {
+    this.#writeSystemRegister(VTCR_EL2, vtcr);
+    this.#writeSystemRegister(VTTBR_EL2, vttbr);
+    this.#writeSystemRegister(LEVEL_REGISTERS[2].sctlr, SCTLR_OFF);
+    this.#writeSystemRegister(HPFAR_EL2, NO_HPFAR);
   }
 
   #writeSystemRegister(register: SystemRegister, value: bigint): void {
@@ -303,15 +361,22 @@ export class AArch64UnicornGuest implements UnicornGuest {
     const { engine, landings } = this.#processor;
     const position = landings.position;
     const isUser = exceptionLevelOf(engine.readRegister(Arm64.Pstate)) === 0;
+    // What stage 2 raises is EL2's.
+    const isFromBelow = () => this.#noteStageTwo(position) || isUser;
     switch (interrupt) {
+      case Interrupt.HypervisorCall:
+        this.#translateAtEl2();
+        return;
       case Interrupt.SupervisorCall:
         this.#returnToLoop(EC_SVC);
         return;
       case Interrupt.DataAbort:
-        this.#classes[position] = isUser ? ExceptionClass.DataAbortLower : ExceptionClass.DataAbortSame;
+        this.#classes[position] = isFromBelow()
+          ? ExceptionClass.DataAbortLower
+          : ExceptionClass.DataAbortSame;
         break;
       case Interrupt.PrefetchAbort:
-        this.#classes[position] = isUser
+        this.#classes[position] = isFromBelow()
           ? ExceptionClass.InstructionAbortLower
           : ExceptionClass.InstructionAbortSame;
         break;
@@ -319,6 +384,35 @@ export class AArch64UnicornGuest implements UnicornGuest {
         this.#broken ??= `exception ${interrupt} at ${hex(engine.readRegister(Arm64.Pc))}`;
     }
     this.#returnToLoop(BigInt(this.#classes[position] as number));
+  }
+
+  /** What the vector of HVC would do: the stub asks EL2 for the AT of both stages. */
+  #translateAtEl2(): void {
+    const { engine } = this.#processor;
+    const place = this.#place as Place;
+    this.#writeSystemRegister(ELR_EL2, engine.readRegister(Arm64.Pc));
+    this.#writeSystemRegister(SPSR_EL2, engine.readRegister(Arm64.Pstate));
+    engine.writeRegister(Arm64.Pstate, PSTATE.EL2);
+    this.#writeSystemRegister(FAR_EL1, 0n);
+    engine.writeRegister(Arm64.Pc, BigInt(place.region.address + Symbols.translate_both_stages));
+  }
+
+  /** Whether stage 2 raised the exception of a record; HPFAR_EL2 tells, and is noted. */
+  #noteStageTwo(position: number): boolean {
+    if (!this.#hasStageTwo) return false;
+    const hpfar = this.#readSystemRegister(HPFAR_EL2);
+    if (hpfar === NO_HPFAR) return false;
+    this.#hpfars[position] = hpfar;
+    this.#writeSystemRegister(HPFAR_EL2, NO_HPFAR);
+    return true;
+  }
+
+  #readSystemRegister(register: SystemRegister): bigint {
+    return this.#processor.engine.readStructure(
+      Arm64.SystemRegister,
+      3,
+      ...systemRegisterWords(register, 0n),
+    );
   }
 
   /** To the loop's exception level and its handler, with everything else as it is. */
@@ -330,7 +424,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     values[0] = BigInt(isUser ? VECTOR_USER : VECTOR_SAME_LEVEL);
     values[1] = exceptionClass << EC_SHIFT;
     values[2] = engine.readRegister(Arm64.Pc);
-    values[3] = place.stubAddress + BigInt(LABELS[this.#level].fault);
+    values[3] = place.stubAddress + BigInt(this.#labels.fault);
     if (isUser) {
       engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
       // Any system register: writing one makes the emulator look at PSTATE again.
@@ -342,9 +436,20 @@ export class AArch64UnicornGuest implements UnicornGuest {
   #isOwnFetch(physicalAddress: number): boolean {
     const place = this.#place;
     if (place === undefined || !isInExtent(physicalAddress, place.region)) return false;
-    const offset = this.#processor.engine.readRegister(Arm64.Pc) - place.stubAddress;
-    return offset >= 0n && offset < BigInt(CODE_BYTES);
+    const pc = this.#processor.engine.readRegister(Arm64.Pc);
+    // EL2 under stage 2 runs at physical addresses.
+    return (
+      isInCode(pc - place.stubAddress) || (this.#hasStageTwo && isInCode(pc - BigInt(place.region.address)))
+    );
   }
+}
+
+/** What HPFAR_EL2 holds while no fault of stage 2 has been: no intermediate address has these bits. */
+const NO_HPFAR = 0xfff_ffff_fff0n;
+/** SCTLR_EL2 with the MMU off: its RES1 bits. */
+const SCTLR_OFF = 0x30c5_0830n;
+function isInCode(offset: bigint): boolean {
+  return offset >= 0n && offset < BigInt(CODE_BYTES);
 }
 
 const ENTRY_BYTES = 8;

@@ -38,6 +38,11 @@ export const LEVEL_REGISTERS = {
 } as const;
 export const FAR_EL1: SystemRegister = [3, 0, 6, 0, 0];
 export const HCR_EL2: SystemRegister = [3, 4, 1, 1, 0];
+export const VTTBR_EL2: SystemRegister = [3, 4, 2, 1, 0];
+export const VTCR_EL2: SystemRegister = [3, 4, 2, 1, 2];
+export const SPSR_EL2: SystemRegister = [3, 4, 4, 0, 0];
+export const ELR_EL2: SystemRegister = [3, 4, 4, 0, 1];
+export const HPFAR_EL2: SystemRegister = [3, 4, 6, 0, 4];
 export const SCR_EL3: SystemRegister = [3, 6, 1, 1, 0];
 
 /** uc_arm64_cp_reg: five 32-bit numbers, padding, the value. */
@@ -58,4 +63,4 @@ export function exceptionLevelOf(pstate: bigint): number {
 }
 
 /** QEMU's exception numbers, which the interrupt callback gets. */
-export const Interrupt = { SupervisorCall: 2, PrefetchAbort: 3, DataAbort: 4 } as const;
+export const Interrupt = { SupervisorCall: 2, PrefetchAbort: 3, DataAbort: 4, HypervisorCall: 11 } as const;

@@ -128,6 +128,13 @@ export class UnicornEngine {
     return this.#scratchWords[0] as bigint;
   }
 
+  /** Reads a register that takes a structure: fills in its words. @returns the word at `at` */
+  readStructure(register: number, at: number, ...words: readonly bigint[]): bigint {
+    this.#scratchWords.set(words);
+    this.#check('uc_reg_read', this.#functions.regRead(this.#handle, register, this.#scratch.address));
+    return this.#scratchWords[at] as bigint;
+  }
+
   /** Writes a register that takes one value, or a structure of up to eight 64-bit words. */
   writeRegister(register: number, ...words: readonly bigint[]): void {
     this.#scratchWords.set(words);

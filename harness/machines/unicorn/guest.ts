@@ -16,6 +16,8 @@ export interface UnicornGuest {
    * cannot be made.
    */
   placesFor(low: number, high: number, frame: number): readonly number[];
+  /** Why there is no such place; undefined where the stub would be met, which stays where it is. */
+  reasonWithoutPlace?(low: number, high: number): string | undefined;
   /** Makes the accesses from a place. @throws MachineError 'failed' if the stub does not come through */
   run(place: number, batch: Batch): void;
   /**

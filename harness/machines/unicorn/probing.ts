@@ -4,6 +4,8 @@ import type { Observations, ProbeList } from '../../machine.ts';
 import { Batch, type Findings } from './batch.ts';
 import type { UnicornGuest } from './guest.ts';
 
+const MEETS_THE_STUB = 'not made: it would meet the probe stub, which stays where it is';
+
 /** Makes the probes on a guest, in as many batches as it takes. */
 export function probeGuest(guest: UnicornGuest, { accesses, expectedFrames }: ProbeList): Observations {
   const findings = { outcomes: new OutcomeList(accesses.length), remarks: new Map<number, string>() };
@@ -30,7 +32,9 @@ export function probeGuest(guest: UnicornGuest, { accesses, expectedFrames }: Pr
     }
     const wanted = places(index)[0];
     if (wanted === undefined) {
-      findings.remarks.set(index, 'not made: it would meet the probe stub, which stays where it is');
+      const at = index * ACCESS_RECORD_WORDS;
+      const [low, high] = [accesses.words[at] as number, accesses.words[at + 1] as number];
+      findings.remarks.set(index, guest.reasonWithoutPlace?.(low, high) ?? MEETS_THE_STUB);
       continue;
     }
     if (wanted !== place || batch.isFull) flush();

@@ -29,7 +29,7 @@ function capabilitiesOf(version: string): Capabilities {
     version,
     observes:
       Known.Completion | Known.FaultClass | Known.PhysicalAddress | Known.MemoryType | Known.Shareability,
-    features: ['EL1&0', 'EL2', 'EL3', '4K', '16K', '64K', 'HPDS', 'TBI'],
+    features: ['EL1&0', 'EL2', 'EL3', 'stage 2', '4K', '16K', '64K', 'HPDS', 'TBI'],
     limits: [
       'ESR and FAR are not observable: the class of a fault comes from the kind of exception',
       'the status of a fault comes from an AT beside the access, so a fetch that only execute-never bits forbid has none',
@@ -38,6 +38,8 @@ function capabilitiesOf(version: string): Capabilities {
       'a fetch is made only where its content is harmless to execute, although none would be executed',
       'a TLBI of one address ends the translations of all',
       'while tables change only one half of the address space is probed, the one that is probed first; only the TLBIs of the level under test are carried out',
+      'of a fault of stage 2 HPFAR_EL2 is observed, S1PTW is not; tables of stage 2 do not change while it runs',
+      'physical addresses have 44 bits where addresses pass stage 1 as they are, and stage 2 translates no more than these',
       'EL2 with E2H is refused: AT S1E2R and S1E2W translate as if E2H were 0, unlike the accesses',
     ],
   };
