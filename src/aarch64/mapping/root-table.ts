@@ -1,4 +1,4 @@
-import { type Address, addressOfPage, FRAME_SIZE, hex, toBigInt } from '../../addresses.ts';
+import { type Address, addressOfPage } from '../../addresses.ts';
 import { PageTableError } from '../../errors.ts';
 import { FrameSource } from '../../memory/frame-source.ts';
 import { TableMemory } from '../../memory/table-memory.ts';
@@ -17,6 +17,7 @@ import { LiveCheck } from './live-check.ts';
 import { LiveRules } from './live-rules.ts';
 import type { MappingContext } from './mapping-context.ts';
 import { MemoryRegion } from './memory-region.ts';
+import { OutputRange } from './output-range.ts';
 import { PageMapper } from './page-mapper.ts';
 import { printTables } from './print-tables.ts';
 import { RangeMapper } from './range-mapper.ts';
@@ -46,6 +47,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
   readonly #liveCheck: LiveCheck;
   readonly #cursor: UpdatableCursor;
   readonly #range: TranslatedRange;
+  readonly #outputs: OutputRange;
   #changing = false;
   #broken = false;
   #template = new LeafTemplate(0, Constraints.None, false);
@@ -95,6 +97,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     };
     const live = new LiveRules(regime, geometry);
     const { firstPage, frameEnd, managesContiguous } = this.#context;
+    this.#outputs = new OutputRange(granulePages, frameEnd, atomic);
     const rules = {
       kind: regime.attributeKind,
       live,
@@ -140,7 +143,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     flags: AttributesOf<R>,
     constraints: ConstraintBits = Constraints.None,
   ): TlbMaintenance {
-    const { frame, exact } = this.#frameOfAddress(address);
+    const { frame, exact } = this.#outputs.frameOf(address);
     const { startPage, endPage } = region;
     if (endPage - startPage === 1 && exact && this.#pageMapper.map(startPage, frame, flags)) {
       return NO_MAINTENANCE;
@@ -166,7 +169,7 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     }
     checkNoTable(flags);
     const { page, end } = this.#range.relative(region);
-    if (template.valid) this.#checkOutput(frame, end - page, template.exact);
+    if (template.valid) this.#outputs.check(frame, end - page, template.exact);
     const maintenance = this.#change(() => this.#mapper.map(page, end, frame, template));
     if (!isLive) this.#pageMapper.remember(flags, template);
     return maintenance;
@@ -232,9 +235,9 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
       unmapped: MemoryRegion.ofPages(firstPage + first, firstPage + behind),
       maintenance,
       mapRange: (address, flags, constraints = Constraints.None) => {
-        const { frame, exact } = this.#frameOfAddress(address);
+        const { frame, exact } = this.#outputs.frameOf(address);
         const template = this.#checkedTemplate(flags, constraints, exact);
-        if (template.valid) this.#checkOutput(frame, end - page, exact);
+        if (template.valid) this.#outputs.check(frame, end - page, exact);
         return this.#make(
           entries,
           page,
@@ -359,40 +362,6 @@ export class RootTable<R extends TranslationRegime = TranslationRegime> {
     this.#templateFlags = flags;
     this.#templateConstraints = constraints;
     return this.#template;
-  }
-
-  /** The frame that an address is in, cut to a page of the granule, and whether nothing was cut. */
-  #frameOfAddress(address: Address): { frame: number; exact: boolean } {
-    const { granulePages } = this.#context.geometry;
-    if (typeof address === 'number' && Number.isSafeInteger(address) && address >= 0) {
-      const frame = Math.floor(address / (granulePages * FRAME_SIZE)) * granulePages;
-      return { frame, exact: frame * FRAME_SIZE === address };
-    }
-    const bits = toBigInt(address);
-    const frame = Number(bits >> 12n);
-    const cut = frame % granulePages;
-    return { frame: frame - cut, exact: cut === 0 && bits % BigInt(FRAME_SIZE) === 0n };
-  }
-
-  /** @throws PageTableError PhysAddrNotValid, UnalignedAddress */
-  #checkOutput(frame: number, count: number, exact: boolean): void {
-    const { atomic, frameEnd } = this.#context;
-    if (frame + count > frameEnd) {
-      const address = addressOfPage(Math.max(frame, frameEnd));
-      const bits = Math.log2(frameEnd) + 12;
-      throw new PageTableError(
-        'PhysAddrNotValid',
-        `the output address ${hex(address)} is beyond the ${bits} bits of physical addresses`,
-        { address },
-      );
-    }
-    if (!exact && atomic) {
-      const address = addressOfPage(frame);
-      throw new PageTableError(
-        'UnalignedAddress',
-        `the output address, in the page at ${hex(address)}, is no multiple of ${this.#context.geometry.granulePages * FRAME_SIZE}`,
-      );
-    }
   }
 }
 
