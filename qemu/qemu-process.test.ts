@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { afterEach, expect, test } from 'vitest';
 import { MachineError } from '../harness/machine.ts';
 import { GuestRam, RAM_GRANULE } from './guest-ram.ts';
@@ -73,6 +74,15 @@ test('pause stops a guest that would not be stopped yet, and it goes on when ask
   await expect.poll(() => stateOf(qemu.processId), { interval: 10 }).toBe('T');
   ram.writeU32(INPUT, 5);
   await qemu.waitUntil(() => ram.readU32(ECHO) === 5, 10_000, 'the echo');
+});
+
+test('every thread of a guest gives way to its host', async () => {
+  const { ram, qemu } = start();
+  ram.writeU32(INPUT, 5);
+  await qemu.waitUntil(() => ram.readU32(ECHO) === 5, 10_000, 'the echo');
+  const threads = readdirSync(`/proc/${qemu.processId}/task`).map(Number);
+  expect(threads.length).toBeGreaterThan(1);
+  for (const thread of threads) expect(getPriority(thread)).toBeGreaterThan(getPriority());
 });
 
 test('stop leaves no process and may be called again', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
 import { MachineError } from '../harness/machine.ts';
@@ -35,6 +36,12 @@ const SLEEP_MS = 1;
 const IDLE_MS = 10;
 
 /**
+ * How much nicer a guest is than this process: while it waits it spins, and would keep a core from what it waits for.
+ * It is set before QEMU has threads, which inherit it.
+ */
+const NICER = 5;
+const NICEST = 19;
+/**
  * What QEMU translates a fetch from missing memory to is used once, and takes room all the same: a buffer that stays in
  * the processor's cache makes such a fetch a fifth faster than one of QEMU's default size (a GiB).
  */
@@ -61,6 +68,7 @@ export class QemuProcess {
     const withMonitor = command.monitor === true;
     const descriptors = [command.ram.descriptor, ...(command.descriptors ?? [])];
     this.#child = spawn(file as string, args, withMonitor ? 'pipe' : 'ignore', descriptors);
+    if (this.#child.pid !== undefined) setPriority(this.#child.pid, Math.min(getPriority() + NICER, NICEST));
     const { stdin, stdout } = this.#child;
     this.#monitor = stdin && stdout ? new QemuMonitor(this.#machine, stdin, stdout) : undefined;
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
