@@ -26,8 +26,7 @@ import {
   Result,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
-import { cpuFeaturesOf } from '../../../src/aarch64/walk-cpu.ts';
-import { regimeHasUser, regimeOf } from '../../../src/aarch64/walk-regime.ts';
+import { regimeHasUser } from '../../../src/aarch64/walk-regime.ts';
 import {
   ACCESS_RECORD_BYTES,
   ACCESS_RECORD_WORDS,
@@ -41,23 +40,8 @@ import { HPFAR_NONE } from '../../../src/outcome-list.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
 import { concludeRecord } from './aarch64-conclude.ts';
 import { addressBitsOf, checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
-import {
-  Arm64,
-  ELR_EL2,
-  exceptionLevelOf,
-  FAR_EL1,
-  HCR_EL2,
-  HPFAR_EL2,
-  Interrupt,
-  LEVEL_REGISTERS,
-  PSTATE,
-  SCR_EL3,
-  SPSR_EL2,
-  type SystemRegister,
-  systemRegisterWords,
-  VTCR_EL2,
-  VTTBR_EL2,
-} from './aarch64-registers.ts';
+import { Arm64, Interrupt } from './aarch64-registers.ts';
+import { AArch64System } from './aarch64-system.ts';
 import { type Batch, type Findings, MAX_BATCH } from './batch.ts';
 import { Architecture, Mode } from './binding.ts';
 import type { RegisterGroup } from './engine.ts';
@@ -95,10 +79,9 @@ interface Place extends Installation {
 export class AArch64UnicornGuest implements UnicornGuest {
   readonly hasUser: boolean;
   readonly flags = AccessFlag.TranslateOnly;
-  readonly #level: 1 | 2 | 3;
+  readonly #system: AArch64System;
   readonly #hasStageTwo: boolean;
   readonly #labels: (typeof LABELS)[keyof typeof LABELS];
-  readonly #hasHalves: boolean;
   /** Whether translations stay cached from one batch to the next. */
   readonly #live: boolean;
   #plan: StubPlan;
@@ -125,15 +108,13 @@ export class AArch64UnicornGuest implements UnicornGuest {
   constructor(library: UnicornLibrary, registers: AArch64Registers, memory: PhysicalMemory, live = false) {
     checkFeatures(registers);
     this.#live = live;
-    this.#level = registers.exceptionLevel;
     this.#hasStageTwo = hasStageTwo(registers);
     if (live && this.#hasStageTwo) {
       throw new RangeError(
         'stage 2 does not change while Unicorn runs: its TLBIs are EL2’s, and the loop is at EL1',
       );
     }
-    this.#labels = LABELS[this.#hasStageTwo ? 'nested' : this.#level];
-    this.#hasHalves = regimeOf(registers, cpuFeaturesOf(registers)).ranges.length === 2;
+    this.#labels = LABELS[this.#hasStageTwo ? 'nested' : registers.exceptionLevel];
     this.hasUser = regimeHasUser(registers);
     const readMemory = (address: number, bytes: Uint8Array) => readImage(memory, address, bytes);
     this.#plan = planStub(registers, readMemory, undefined, memory);
@@ -150,6 +131,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
       isOwnFetch: (address) => this.#isOwnFetch(address),
     });
     const { engine } = this.#processor;
+    this.#system = new AArch64System(engine, registers);
     engine.onInterrupt((_engine, interrupt) => this.#onException(interrupt));
     this.#resume = engine.registerGroup([Arm64.X9, Arm64.X10, Arm64.X12, Arm64.Pc]);
   }
@@ -307,7 +289,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
     this.#place = place;
     this.#processor.memory.silence(place.region);
     this.#processor.memory.write(place.region.address + place.tablesOffset, place.tables);
-    this.#install(place);
+    this.#system.install(place.registers);
     return place;
   }
 
@@ -331,52 +313,24 @@ export class AArch64UnicornGuest implements UnicornGuest {
     };
   }
 
-  /** Does what the stub's monitor would. PSTATE comes first: the others tell the emulator to look at it. */
-  #install({ registers }: Place): void {
-    const level = LEVEL_REGISTERS[this.#level];
-    this.#processor.engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
-    this.#writeSystemRegister(SCR_EL3, registers.scrEl3 ?? 0n);
-    this.#writeSystemRegister(HCR_EL2, registers.hcrEl2);
-    if (this.#hasStageTwo) this.#installStageTwo(registers);
-    this.#writeSystemRegister(level.ttbr0, registers.ttbr0);
-    if (this.#hasHalves) this.#writeSystemRegister(level.ttbr1, registers.ttbr1);
-    this.#writeSystemRegister(level.tcr, registers.tcr);
-    this.#writeSystemRegister(level.mair, registers.mair);
-    this.#writeSystemRegister(level.sctlr, registers.sctlr);
-  }
-
-  #installStageTwo({ vtcr = 0n, vttbr = 0n }: AArch64Registers): void {
-    this.#writeSystemRegister(VTCR_EL2, vtcr);
-    this.#writeSystemRegister(VTTBR_EL2, vttbr);
-    this.#writeSystemRegister(LEVEL_REGISTERS[2].sctlr, SCTLR_OFF);
-    this.#writeSystemRegister(HPFAR_EL2, NO_HPFAR);
-  }
-
-  #writeSystemRegister(register: SystemRegister, value: bigint): void {
-    this.#processor.engine.writeRegister(Arm64.SystemRegister, ...systemRegisterWords(register, value));
-  }
-
   /** Notes an exception and goes on where the stub's vectors would: Unicorn delivers none to the guest. */
   #onException(interrupt: number): void {
     const { engine, landings } = this.#processor;
     const position = landings.position;
-    const isUser = exceptionLevelOf(engine.readRegister(Arm64.Pstate)) === 0;
-    // What stage 2 raises is EL2's.
-    const isFromBelow = () => this.#noteStageTwo(position) || isUser;
     switch (interrupt) {
       case Interrupt.HypervisorCall:
-        this.#translateAtEl2();
+        this.#system.callEl2((this.#place as Place).region.address + Symbols.translate_both_stages);
         return;
       case Interrupt.SupervisorCall:
         this.#returnToLoop(EC_SVC);
         return;
       case Interrupt.DataAbort:
-        this.#classes[position] = isFromBelow()
+        this.#classes[position] = this.#isFromBelow(position)
           ? ExceptionClass.DataAbortLower
           : ExceptionClass.DataAbortSame;
         break;
       case Interrupt.PrefetchAbort:
-        this.#classes[position] = isFromBelow()
+        this.#classes[position] = this.#isFromBelow(position)
           ? ExceptionClass.InstructionAbortLower
           : ExceptionClass.InstructionAbortSame;
         break;
@@ -386,50 +340,24 @@ export class AArch64UnicornGuest implements UnicornGuest {
     this.#returnToLoop(BigInt(this.#classes[position] as number));
   }
 
-  /** What the vector of HVC would do: the stub asks EL2 for the AT of both stages. */
-  #translateAtEl2(): void {
-    const { engine } = this.#processor;
-    const place = this.#place as Place;
-    this.#writeSystemRegister(ELR_EL2, engine.readRegister(Arm64.Pc));
-    this.#writeSystemRegister(SPSR_EL2, engine.readRegister(Arm64.Pstate));
-    engine.writeRegister(Arm64.Pstate, PSTATE.EL2);
-    this.#writeSystemRegister(FAR_EL1, 0n);
-    engine.writeRegister(Arm64.Pc, BigInt(place.region.address + Symbols.translate_both_stages));
-  }
-
-  /** Whether stage 2 raised the exception of a record; HPFAR_EL2 tells, and is noted. */
-  #noteStageTwo(position: number): boolean {
-    if (!this.#hasStageTwo) return false;
-    const hpfar = this.#readSystemRegister(HPFAR_EL2);
-    if (hpfar === NO_HPFAR) return false;
+  /** Whether the exception of a record comes from EL0, or is stage 2's and so EL2's. */
+  #isFromBelow(position: number): boolean {
+    const hpfar = this.#system.takeHpfar();
     this.#hpfars[position] = hpfar;
-    this.#writeSystemRegister(HPFAR_EL2, NO_HPFAR);
-    return true;
-  }
-
-  #readSystemRegister(register: SystemRegister): bigint {
-    return this.#processor.engine.readStructure(
-      Arm64.SystemRegister,
-      3,
-      ...systemRegisterWords(register, 0n),
-    );
+    return hpfar !== HPFAR_NONE || this.#system.isUser;
   }
 
   /** To the loop's exception level and its handler, with everything else as it is. */
   #returnToLoop(exceptionClass: bigint): void {
     const { engine } = this.#processor;
     const place = this.#place as Place;
-    const isUser = exceptionLevelOf(engine.readRegister(Arm64.Pstate)) === 0;
+    const { isUser } = this.#system;
     const { values } = this.#resume;
     values[0] = BigInt(isUser ? VECTOR_USER : VECTOR_SAME_LEVEL);
     values[1] = exceptionClass << EC_SHIFT;
     values[2] = engine.readRegister(Arm64.Pc);
     values[3] = place.stubAddress + BigInt(this.#labels.fault);
-    if (isUser) {
-      engine.writeRegister(Arm64.Pstate, PSTATE[`EL${this.#level}`]);
-      // Any system register: writing one makes the emulator look at PSTATE again.
-      this.#writeSystemRegister(FAR_EL1, 0n);
-    }
+    if (isUser) this.#system.enterLoopLevel();
     this.#resume.write();
   }
 
@@ -444,10 +372,6 @@ export class AArch64UnicornGuest implements UnicornGuest {
   }
 }
 
-/** What HPFAR_EL2 holds while no fault of stage 2 has been: no intermediate address has these bits. */
-const NO_HPFAR = 0xfff_ffff_fff0n;
-/** SCTLR_EL2 with the MMU off: its RES1 bits. */
-const SCTLR_OFF = 0x30c5_0830n;
 function isInCode(offset: bigint): boolean {
   return offset >= 0n && offset < BigInt(CODE_BYTES);
 }
