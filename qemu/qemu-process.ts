@@ -22,6 +22,8 @@ export interface QemuCommand {
   readonly extra?: readonly string[];
   /** Whether {@link QemuProcess.humanCommand} will be used. */
   readonly monitor?: boolean;
+  /** Whether this process has precedence over QEMU where there are too few cores: for long work, not for quick answers. */
+  readonly givesWay?: boolean;
   /** More descriptors for QEMU, inherited as 4, 5 …; an argument names them as /dev/fd/N. */
   readonly descriptors?: readonly number[];
 }
@@ -36,7 +38,7 @@ const SLEEP_MS = 1;
 const IDLE_MS = 10;
 
 /**
- * How much nicer a guest is than this process: while it waits it spins, and would keep a core from what it waits for.
+ * How much nicer a guest that gives way is: while it waits it spins, and would keep a core from what it waits for.
  * It is set before QEMU has threads, which inherit it.
  */
 const NICER = 5;
@@ -68,7 +70,8 @@ export class QemuProcess {
     const withMonitor = command.monitor === true;
     const descriptors = [command.ram.descriptor, ...(command.descriptors ?? [])];
     this.#child = spawn(file as string, args, withMonitor ? 'pipe' : 'ignore', descriptors);
-    if (this.#child.pid !== undefined) setPriority(this.#child.pid, Math.min(getPriority() + NICER, NICEST));
+    if (command.givesWay === true && this.#child.pid !== undefined)
+      setPriority(this.#child.pid, Math.min(getPriority() + NICER, NICEST));
     const { stdin, stdout } = this.#child;
     this.#monitor = stdin && stdout ? new QemuMonitor(this.#machine, stdin, stdout) : undefined;
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

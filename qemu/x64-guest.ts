@@ -32,6 +32,14 @@ const UNWRITTEN_RESULTS = unwrittenResults();
 /** Where the stub's identity map ends, and so what it can wipe. */
 const IDENTITY_LIMIT = 2 ** 32;
 
+/** How a guest runs. */
+export interface X64GuestOptions {
+  /** Milliseconds for a start or a batch. */
+  readonly timeLimit: number;
+  /** See QemuCommand. */
+  readonly givesWay: boolean;
+}
+
 /** One QEMU with the stub in it, under the tables of one image. */
 export class X64Guest {
   readonly ram: GuestRam;
@@ -53,7 +61,12 @@ export class X64Guest {
   #markerMask = NO_MARKERS;
 
   /** Starts QEMU with the stub at placement 0; {@link ready} waits for it. @throws MachineError 'failed' */
-  constructor(machine: string, image: GuestImage, installation: X64Installation, timeLimit: number) {
+  constructor(
+    machine: string,
+    image: GuestImage,
+    installation: X64Installation,
+    { timeLimit, givesWay }: X64GuestOptions,
+  ) {
     this.#machine = machine;
     this.#timeLimit = timeLimit;
     this.#installation = installation;
@@ -75,6 +88,7 @@ export class X64Guest {
         ram: this.ram,
         start: RESET_CS_OFFSET + this.active.region + Symbols.reset,
         monitor: true,
+        givesWay,
         descriptors: [this.log.descriptor],
         extra: ['-d', 'guest_errors', '-D', '/dev/fd/4'],
       });
