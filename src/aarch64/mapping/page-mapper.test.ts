@@ -120,6 +120,22 @@ test('flags that were refused once are refused for a page that could be mapped q
   }
 });
 
+test('what is no attribute word is refused, whatever was asked for before', () => {
+  const { map } = new Subject(1, 'lower', 1);
+  const page = MemoryRegion.ofPages(3, 4);
+  const none = -1 as typeof NORMAL;
+  for (const flags of [none, 0.5 as typeof NORMAL, NORMAL, none]) {
+    const attempts = [
+      () => map.mapRange(page, 0x3000, flags),
+      () => map.modifyRange(page, (descriptor) => descriptor.modifyFlags(flags, flags)),
+    ];
+    for (const attempt of attempts) {
+      if (flags === NORMAL) attempt();
+      else expect(errorOf(attempt).message).toMatch(/is no value of El1Attributes/);
+    }
+  }
+});
+
 test('a page of tables in use, or of a broken range, is not mapped quickly', () => {
   const { map } = new Subject(1, 'lower', 1);
   const page = MemoryRegion.ofPages(3, 4);

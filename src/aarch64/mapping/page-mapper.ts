@@ -14,10 +14,10 @@ const STRIDE: number = WORDS;
 const INDEX_BITS = 9;
 const LAST_INDEX = 511;
 
-/** What {@link PageMapper.remember} has not been given: no flags are negative. */
+/** What no flags are: none are mapped quickly. */
 const NOTHING = -1;
 
-/** Pages, and frames, from here on have numbers that are no small integers in every build of V8. */
+/** From here on numbers of pages and frames are not small integers in every build of V8. */
 const NEAR_PAGES = 2 ** 30;
 
 /**
@@ -27,8 +27,9 @@ const NEAR_PAGES = 2 ** 30;
  *
  * It takes tables of 4 KiB that lie in one array with the root, as nearly all do, and goes down from entry to entry
  * without looking whether they lead to tables, as long as what they name lies in the array; it looks at them all before
- * the one store. So there are few branches, and the processor can begin with the next page. Nearly all of what it may cost is arithmetic
- * in doubles: fields are small integers from the first assignment on, and pages that are none have a way of their own.
+ * the one store. So there are few branches, and the processor can begin with the next page. Arithmetic in doubles would
+ * take twice as long: fields are small integers from the first assignment on, and pages that are none have a way of
+ * their own.
  */
 export class PageMapper {
   readonly #context: MappingContext;
@@ -85,7 +86,7 @@ export class PageMapper {
    * @returns whether it did
    */
   map(page: number, frame: number, flags: number): boolean {
-    if (flags !== this.#flags) return false;
+    if (flags !== this.#flags || flags < 0) return false;
     if (page >= this.#nearPages || frame >= this.#nearFrames) return this.#mapFar(page, frame);
     // As #find. V8 compiles nothing into its caller that is much longer than this.
     const words = this.#words;

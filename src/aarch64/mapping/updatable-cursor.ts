@@ -29,6 +29,9 @@ const VALID: number = DescriptorLow.Valid;
 const TABLE_OR_PAGE: number = DescriptorLow.TableOrPage;
 const TYPE: number = TYPE_MASK;
 
+/** What no attributes are: the masks are of no change yet. */
+const NOTHING = -1;
+
 /** What changes of descriptors are checked against. */
 export interface UpdateRules<K extends AttributeKind> {
   readonly kind: K;
@@ -60,8 +63,8 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   /** Whether changes that need break-before-make are refused. */
   #live = false;
   /** The arguments of the last change, mostly those of the next, and what they do to a page: masks to AND and to OR. */
-  #set = -1;
-  #clear = -1;
+  #set = NOTHING;
+  #clear = NOTHING;
   #andLow = 0;
   #orLow = 0;
   #andHigh = 0;
@@ -83,7 +86,7 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   begin(live: boolean): void {
     this.visiting = false;
     this.#live = live;
-    this.#set = -1;
+    this.#set = NOTHING;
   }
 
   /** The descriptor before the callback. */
@@ -100,7 +103,7 @@ export class UpdatableCursor<K extends AttributeKind = AttributeKind>
   }
 
   modifyFlags(set: AttributeBits<K>, clear: AttributeBits<K>): void {
-    if (set !== this.#set || clear !== this.#clear) this.#prepare(set, clear);
+    if (set !== this.#set || clear !== this.#clear || set < 0) this.#prepare(set, clear);
     const low = (this.lowWord & this.#andLow) | this.#orLow;
     if (this.#needsCare || this.level !== LAST || (low & TYPE) === VALID) {
       this.#modifyAnew(set, clear);
