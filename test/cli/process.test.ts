@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PACKAGE_FOLDER } from '../../harness/package.ts';
+import type { Report } from '../../harness/report.ts';
 
 const PROGRAM = join(PACKAGE_FOLDER, 'bin', 'mmucheck.js');
 const LARGE_CAPTURE = join(PACKAGE_FOLDER, 'examples', 'captures', 'ovmf-x64.core.gz');
@@ -67,6 +68,22 @@ describe.runIf(isBuilt)('the command as a process', () => {
     expect({ status, err }).toEqual({ status: 0, err: '' });
     expect(out).toMatch(/\nagree: .*\n$/);
     expect(out).not.toContain('\u001b');
+  });
+
+  test('half a million probes agree on Unicorn, which makes them in threads', async () => {
+    const region = '  - { name: all, base: 0, size: 384M, attributes: [] }\n';
+    const layout = join(folder, 'many.yaml');
+    await writeFile(layout, `architecture: x64\npaging: 4-level\nregions:\n${region}`);
+    const { status, out, err } = await start(
+      ...['verify', layout, '--machine', 'unicorn', '--coverage', 'pages', '--reporter', 'json'],
+    ).ended;
+    await rm(layout);
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    const [machine] = (JSON.parse(out) as Report).machines;
+    expect(machine?.probes).toBeGreaterThan(6 * 98_304);
+    expect(machine?.agreed).toBe(machine?.probes);
+    expect(machine?.tables).toMatchObject({ findings: 0 });
+    expect(machine?.tables?.dirty).toBeGreaterThanOrEqual(384 / 2);
   });
 
   test('ends with 2 and one line for a file that is not there', async () => {
