@@ -268,7 +268,8 @@ export function describeAArch64StageTwoContract(subject: MachineUnderTest): void
       await needs('stage 2', context);
       const one = new HandmadeTables();
       for (let slot = 0n; slot < 16n; slot++) one.map(slot << 30n, slot << 30n, NORMAL, 1);
-      const machine = await subject.loaded(sixteen(one));
+      const image = sixteen(one);
+      const machine = await subject.loaded(image);
       const rows = Array.from({ length: 16 }, (_, slot) =>
         faultsAtTwo('rs', (BigInt(slot) << 30n) + 0x80_0000n, Status.Translation, 1),
       );
@@ -278,7 +279,7 @@ export function describeAArch64StageTwoContract(subject: MachineUnderTest): void
       expect(remarks.get(15)).toMatch(/stub/);
       const refused = faults('ru', (15n << 30n) + 0x80_0000n, Status.Permission, 1);
       const after = await probe(machine, [refused]);
-      if (after.remarks.size === 0) await expectOutcomes(machine, sixteen(one), [refused]);
+      if (after.remarks.size === 0) await expectOutcomes(machine, image, [refused]);
     });
   });
 }
