@@ -3,10 +3,11 @@ import type { RegimeName } from '../../harness/inputs/layout/layout.ts';
 import { unicornAArch64 } from '../../harness/machines/unicorn/unicorn-aarch64.ts';
 import { verify } from '../../harness/verify.ts';
 import { qemuAArch64 } from '../../qemu/qemu-aarch64.ts';
+import { hex } from '../../src/addresses.ts';
 import { WarmMachine } from '../bit-flips/warm-machine.ts';
 import { NORMAL } from '../machines/aarch64-rows.ts';
 import { HandmadeTables } from '../machines/aarch64-tables.ts';
-import { ALL, contradictedByQuery, type Finding, findings, findingsOf } from './findings.ts';
+import { ALL, brokenRuns, contradictedByQuery, type Finding, findings, findingsOf } from './findings.ts';
 import { LayoutTables } from './layout-tables.ts';
 
 /** Arm ARM D8.3 and D19.2. */
@@ -14,6 +15,7 @@ const UXN_OR_XN = 1n << 54n;
 const PXN = 1n << 53n;
 const READ_ONLY_TABLE = 1n << 62n;
 const ATTR_INDX = 7n << 2n;
+const CONTIGUOUS = 1n << 52n;
 const TCR_EPD1 = 1n << 23n;
 const TCR_T1SZ = 0x3fn << 16n;
 const TCR_T1SZ_48_BITS = 16n << 16n;
@@ -49,6 +51,8 @@ interface PastBug {
   readonly found: readonly Finding[] | ((isQueried: boolean) => readonly Finding[]);
   /** Where queryMemoryRegion contradicts the layout as well, if it can open such tables: first pages of regions. */
   readonly queried: readonly string[];
+  /** Where sound tables have a run of contiguous entries that the bug breaks: its first page. */
+  readonly breaksRun?: bigint;
 }
 
 const WITH_USER: readonly RegimeName[] = ['el1', 'el2-vhe'];
@@ -169,12 +173,17 @@ const BUGS: readonly PastBug[] = [
       alone: 'declared',
     }),
     queried: ['0x11f000'],
+    breaksRun: 0x11_0000n,
   },
 ];
 
 /** AttrIndx of the leaf of a page, where it stands: four times the index, and half the position of its byte in MAIR. */
 function attributeIndex(tables: LayoutTables, page: bigint): bigint {
   return (tables.way(page).at(-1)?.value ?? 0n) & ATTR_INDX;
+}
+
+function isContiguous(tables: LayoutTables, page: bigint): boolean {
+  return ((tables.way(page).at(-1)?.value ?? 0n) & CONTIGUOUS) !== 0n;
 }
 
 /** Two bytes of MAIR, given by the positions of their lowest bits, in each other's place. */
@@ -196,11 +205,13 @@ describe.each([
   afterAll(() => machine.close());
 
   const cases = ON_EACH.filter(({ regime }) => runs.includes(regime));
-  test.each(cases)('at $regime: $name', async ({ regime, layout = REGIONS, seed, found, queried }) => {
+  test.each(cases)('at $regime: $name', async (bug) => {
+    const { regime, layout = REGIONS, seed, found, queried, breaksRun } = bug;
     const tables = new LayoutTables(`architecture: aarch64\nregime: ${regime}\n${layout}`);
     const sound = await verify(tables.input, { machines: [machine], required: true });
     expect(sound).toMatchObject({ verdict: 'agree', groups: [] });
 
+    const hasRun = breaksRun !== undefined && isContiguous(tables, breaksRun);
     seed(tables);
     const { input } = tables;
     const report = await verify(input, { machines: [machine], required: true });
@@ -210,6 +221,7 @@ describe.each([
       all.filter(({ kind }) => kind.endsWith('s') || WITH_USER.includes(regime)),
     );
     expect(contradictedByQuery(report)).toEqual(isQueried ? queried : []);
+    expect(brokenRuns(report)).toEqual(hasRun ? [hex(breaksRun)] : []);
     expect(report.verdict).toBe('mismatch');
   });
 });

@@ -1,4 +1,5 @@
 import type { Mismatch, MismatchGroup, Report } from '../../harness/report.ts';
+import { TABLES } from '../../harness/verdict-leaves.ts';
 import { ENGINE } from '../../harness/verdict-queried.ts';
 
 /** r, w, x; s for the level under test, u for EL0. */
@@ -34,12 +35,21 @@ export function findings(
 
 /** What a report says of the machine's probes. */
 export function findingsOf({ groups }: Report): Finding[] {
-  return groups.filter(({ example }) => example.machine !== ENGINE).map(findingOf);
+  return groups.filter(({ example }) => ![ENGINE, TABLES].includes(example.machine)).map(findingOf);
 }
 
 /** The first pages of which queryMemoryRegion contradicts the declaration. */
-export function contradictedByQuery({ groups }: Report): string[] {
-  return groups.filter(({ example }) => example.machine === ENGINE).map(({ first }) => first);
+export function contradictedByQuery(report: Report): string[] {
+  return firstPagesOf(report, ENGINE);
+}
+
+/** The first pages of runs that the Contiguous bit wrongly joins. */
+export function brokenRuns(report: Report): string[] {
+  return firstPagesOf(report, TABLES);
+}
+
+function firstPagesOf({ groups }: Report, party: string): string[] {
+  return groups.filter(({ example }) => example.machine === party).map(({ first }) => first);
 }
 
 function findingOf({ first, last, example }: MismatchGroup): Finding {
