@@ -10,8 +10,8 @@ export interface Report {
   readonly tables?: string;
   readonly architecture: Architecture;
   /**
-   * `agree` needs at least one machine that ran, and none that failed. `incomplete`: nothing differs, but no
-   * machine ran or one broke off.
+   * `agree` needs at least one machine that ran and observed something, and none that failed. `incomplete`: nothing
+   * differs, but no machine ran, none could observe anything, or one broke off.
    */
   readonly verdict: 'agree' | 'mismatch' | 'incomplete';
   readonly coverage: string;
@@ -59,6 +59,11 @@ export interface MachineReport {
   readonly tables: TableChanges | null;
   /** What it cannot observe or does not enforce, each a sentence. */
   readonly limits: readonly string[];
+}
+
+/** Whether a machine ran, and could tell of one probe at least whether it completes. */
+export function hasObserved({ status, probes, notObservable }: MachineReport): boolean {
+  return status === 'ran' && notObservable < probes;
 }
 
 export interface Counted {

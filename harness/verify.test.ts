@@ -328,6 +328,14 @@ describe('a machine that is not there', () => {
     expect(report.verdict).toBe('incomplete');
   });
 
+  test('never agrees: a machine that could observe no probe has confirmed nothing', async () => {
+    const blind = machineOf((outcomes) => outcomes.known.fill(0));
+    const report = await verify(input, { machines: [blind] });
+    expect(report.machines[0]).toMatchObject({ status: 'ran', agreed: 0, mismatched: 0 });
+    expect(report.verdict).toBe('incomplete');
+    expect((await verify(input, { machines: [blind, machineOf()] })).verdict).toBe('agree');
+  });
+
   test('leaves the verification incomplete if it breaks off', async () => {
     const broken = machineOf(() => {
       throw new MachineError('fake-x64', 'failed', 'the emulator ended with status 1');

@@ -8,7 +8,7 @@ import { runStarts } from './leaf-runs.ts';
 import { VERSION } from './package.ts';
 import { accessesPerPoint, type PlanSubject, planChunk } from './plan.ts';
 import { type Coverage, estimatePoints, fixedEdges, type LeafCoverage, pointBatches } from './plan-points.ts';
-import type { Report } from './report.ts';
+import { hasObserved, type Report } from './report.ts';
 import { understand } from './understand.ts';
 import { judgeContiguous } from './verdict-contiguous.ts';
 import { judgeLeaves } from './verdict-leaves.ts';
@@ -162,8 +162,7 @@ function makeReport(
   log: MismatchLog,
 ): Report {
   const machines = runs.map((run) => run.report());
-  const complete =
-    machines.some(({ status }) => status === 'ran') && machines.every(({ status }) => status !== 'failed');
+  const complete = machines.some(hasObserved) && machines.every(({ status }) => status !== 'failed');
   return {
     tool: 'mmucheck',
     version: VERSION,

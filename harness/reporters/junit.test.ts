@@ -46,6 +46,14 @@ describe('the JUnit report', () => {
     expect(elementsOf(xml)).toEqual(['testsuites', 'testsuite', 'testcase', 'system-out']);
   });
 
+  test('does not pass where a machine observed nothing', () => {
+    const blind = { ...EXAMPLE_MACHINE, mismatched: 0, agreed: 0, errata: 0, translatedOnly: 0 };
+    const machines = [{ ...blind, notObservable: blind.probes }];
+    expect(reportJUnit({ ...EXAMPLE_AGREEMENT, verdict: 'incomplete', machines })).toContain(
+      'tests="1" failures="0" errors="0" skipped="1"',
+    );
+  });
+
   test('counts apart what AT alone answered', () => {
     const agreement = { ...EXAMPLE_AGREEMENT.machines[0], ...EXAMPLE_MACHINE, mismatched: 0 };
     const xml = reportJUnit({ ...EXAMPLE_AGREEMENT, machines: [{ ...agreement, translatedOnly: 7 }] });

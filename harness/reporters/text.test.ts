@@ -94,6 +94,18 @@ describe('the text report', () => {
     expect(reportText(EXAMPLE_REPORT, { colours: true })).toContain(controlSequence);
   });
 
+  test('says that it proves nothing when no machine observed anything, and does not count such a machine', () => {
+    const [machine] = EXAMPLE_AGREEMENT.machines.filter(({ status }) => status === 'ran');
+    if (machine === undefined) throw new Error('the example has a machine that ran');
+    const blind = { ...machine, agreed: 0, translatedOnly: 0, errata: 0, notObservable: machine.probes };
+    const incomplete = { ...EXAMPLE_AGREEMENT, verdict: 'incomplete' as const, machines: [blind] };
+    expect(reportText(incomplete, plain)).toMatch(
+      /incomplete: nothing differs, but no machine observed anything\n$/,
+    );
+    const agreement = reportText({ ...EXAMPLE_AGREEMENT, machines: [machine, blind] }, plain);
+    expect(agreement).toMatch(/agree: the machine confirms what is expected\n$/);
+  });
+
   test('says that it proves nothing when no machine ran', () => {
     const { machines } = EXAMPLE_REPORT;
     const report = {

@@ -1,5 +1,12 @@
 import { styleText } from 'node:util';
-import type { ColumnCounts, Counted, MachineReport, Report, TableChanges } from '../report.ts';
+import {
+  type ColumnCounts,
+  type Counted,
+  hasObserved,
+  type MachineReport,
+  type Report,
+  type TableChanges,
+} from '../report.ts';
 import type { ReporterOptions } from './reporter.ts';
 import { mismatchBlocks } from './text-mismatches.ts';
 
@@ -126,7 +133,7 @@ function byTranslation({ byTranslation: said, completed, faulted }: ColumnCounts
 function verdictLine({ verdict, mismatches, mismatchesOmitted, machines }: Report, paint: Paint): string {
   switch (verdict) {
     case 'agree': {
-      const ran = machines.filter(({ status }) => status === 'ran').length;
+      const ran = machines.filter(hasObserved).length;
       return paint(
         'green',
         `agree: ${ran === 1 ? 'the machine confirms' : `${ran} machines confirm`} what is expected`,
@@ -138,7 +145,8 @@ function verdictLine({ verdict, mismatches, mismatchesOmitted, machines }: Repor
     }
     case 'incomplete': {
       const failed = machines.filter(({ status }) => status === 'failed').map(({ name }) => name);
-      const why = failed.length === 0 ? 'no machine ran' : `${failed.join(', ')} broke off`;
+      const none = machines.some(({ status }) => status === 'ran') ? 'observed anything' : 'ran';
+      const why = failed.length === 0 ? `no machine ${none}` : `${failed.join(', ')} broke off`;
       return paint('red', `incomplete: nothing differs, but ${why}`);
     }
   }
