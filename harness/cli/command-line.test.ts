@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../report.ts';
 import { runCommandLine } from './command-line.ts';
@@ -123,6 +123,28 @@ describe('bad input ends with 2:', () => {
     const { status, err } = await run('query', layout, '--', address);
     expect(status).toBe(2);
     expect(err).toContain('is no address');
+  });
+
+  test('an output in the place of an input, which stays as it is', async () => {
+    const core = join(folder, 'own.core');
+    const registers = join(folder, 'own.regs.json');
+    await run('build', layout, '--output', core);
+    const before = await Promise.all([layout, core, registers].map((file) => readFile(file)));
+    const sameThroughFolder = `${folder}/../${basename(folder)}/layout.yaml`;
+    for (const [output, ...args] of [
+      [sameThroughFolder, 'build', layout, '--output'],
+      [layout, 'verify', layout, '--output-file'],
+      [core, 'verify', layout, '--tables', core, '--output-file'],
+      [registers, 'verify', core, '--output-file'],
+    ] as const) {
+      expect(await run(...args, output)).toMatchObject({
+        status: 2,
+        err: expect.stringContaining(`${output}: is not written: it is the input '`),
+      });
+    }
+    expect(await Promise.all([layout, core, registers].map((file) => readFile(file)))).toEqual(before);
+    // An output of before is no input.
+    expect(await run('build', layout, '--output', core)).toMatchObject({ status: 0 });
   });
 
   test('a capture where build needs a layout', async () => {

@@ -11,6 +11,7 @@ import type { Report } from '../report.ts';
 import { loadReporter, type ReporterName } from '../reporters/reporter.ts';
 import { verify } from '../verify.ts';
 import { type CliIo, ExitStatus } from './io.ts';
+import { refuseOwnInputs } from './own-inputs.ts';
 import { Progress } from './progress.ts';
 
 export interface VerifyCliOptions {
@@ -25,7 +26,10 @@ export interface VerifyCliOptions {
 /** `mmucheck verify`. @returns the exit status */
 export async function runVerify(path: string, options: VerifyCliOptions, io: CliIo): Promise<number> {
   const { tables, outputFile } = options;
-  if (outputFile !== undefined) await requireWritable(outputFile);
+  if (outputFile !== undefined) {
+    await requireWritable(outputFile);
+    await refuseOwnInputs([outputFile], tables === undefined ? [path] : [path, tables]);
+  }
   const [reporter, input] = await Promise.all([
     loadReporter(options.reporter),
     loadInput(path, tables === undefined ? {} : { tables }),
