@@ -66,6 +66,8 @@ describe('address-size-not-checked', () => {
 });
 
 describe('block-keeps-low-address-bits', () => {
+  // Stage 1 is off, and its memory write-back: HCR_EL2.DC and VM.
+  const HCR_VM_DC = 0x1001n;
   const rule = ['block-keeps-low-address-bits'];
   const image = (low: bigint, level = 2) => new HandmadeTables().map(0n, 0x8000_0000n | low, NORMAL, level);
 
@@ -78,6 +80,19 @@ describe('block-keeps-low-address-bits', () => {
     const large = new HandmadeTables({ pageShift: 16 }).map(0n, 0x8000_0000n | 0x1_3000n, NORMAL, 2);
     expect(explained(large, lands(0x8001_5000))).toEqual(rule);
     expect(explained(large, lands(0x8001_7000))).toEqual([]);
+  });
+
+  test('nor otherwise at stage 2, where stage 1 is off', () => {
+    const guest = (low: bigint) =>
+      new StageTwoTables(new HandmadeTables(), { alone: true, hcrEl2: HCR_VM_DC }).map(
+        0n,
+        0x8000_0000n | low,
+        ALL_OF_TWO,
+        2,
+      );
+    expect(explained(guest(0x2000n), lands(0x8000_7000))).toEqual(rule);
+    expect(explained(guest(0x2000n), lands(0x8000_6000))).toEqual([]);
+    expect(explained(guest(0n), lands(0x8000_7000))).toEqual([]);
   });
 
   test('no place but that, and none where the descriptor has no such bits or is a page', () => {

@@ -1,8 +1,8 @@
 import { FaultStatus, faultStatusCode } from '../src/aarch64/walk-fault.ts';
 import { stageTwoPermissionTable } from '../src/aarch64/walk-rights.ts';
 import { rangeOf } from '../src/aarch64/walk-stage.ts';
-import { decodeStageOne } from '../src/aarch64/walk-stage-one.ts';
-import { isStageTwoOn } from '../src/aarch64/walk-stage-two.ts';
+import { decodeStageOne, isStageOneOn } from '../src/aarch64/walk-stage-one.ts';
+import { decodeStageTwo, isStageTwoOn } from '../src/aarch64/walk-stage-two.ts';
 import type { DeviatingProbe, Erratum } from './errata.ts';
 import {
   HIERARCHICAL_DISABLE,
@@ -71,10 +71,13 @@ const LAST_LEVEL = 3;
 
 /** The same place with the address bits or-ed in that the block's descriptor has below its size and above a page's. */
 function withLowBitsOfBlock(predicted: Outcome, { address, explain, registers }: DeviatingProbe): Outcome {
-  if (registers.architecture !== 'aarch64' || isStageTwoOn(registers)) return predicted;
+  if (registers.architecture !== 'aarch64') return predicted;
+  const hasStageTwo = isStageTwoOn(registers);
+  if (hasStageTwo && isStageOneOn(registers)) return predicted; // which block it was is not told apart
   const { entry, level } = explain().at(-1) ?? {};
   if (predicted.fault !== 0 || entry === undefined || level === LAST_LEVEL) return predicted;
-  const { granule } = rangeOf(decodeStageOne(registers).ranges, Number(address >> 32n));
+  const { ranges } = hasStageTwo ? decodeStageTwo(registers) : decodeStageOne(registers);
+  const { granule } = rangeOf(ranges, Number(address >> 32n));
   const kept = entry & ADDRESS_FIELD & (-1n << BigInt(granule.pageShift));
   return { ...predicted, physicalAddress: Number(BigInt(predicted.physicalAddress) | kept) };
 }
