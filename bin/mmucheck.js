@@ -8,8 +8,9 @@ const program = `${import.meta.dirname}/../dist/bundle/mmucheck.cjs`;
 
 // A reader that has seen enough (`| head`) ends the output, and that is no error.
 process.stdout.on('error', (error) => {
-  if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPIPE') throw error;
-  process.exit();
+  if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EPIPE') process.exit();
+  process.stderr.write(`mmucheck: the output cannot be written: ${error.message}\n`);
+  process.exit(2); // never 1, which says that something differs
 });
 
 if (existsSync(program)) {

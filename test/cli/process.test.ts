@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -90,6 +90,22 @@ describe.runIf(isBuilt)('the command as a process', () => {
     const { status, out, err } = await start('verify', join(folder, 'none.yaml')).ended;
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err.trim().split('\n')).toHaveLength(1);
+  });
+
+  // A shell's `> report.txt` on a full disk.
+  test.runIf(existsSync('/dev/full'))('ends with 2 and one line if its output has no room', async () => {
+    const full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, [PROGRAM, 'query', join(folder, 'layout.yaml'), '1M'], {
+      stdio: ['ignore', full.fd, 'pipe'],
+    });
+    let err = '';
+    child.stderr?.on('data', (data: Buffer) => {
+      err += data;
+    });
+    const [status] = await once(child, 'close');
+    await full.close();
+    expect(status).toBe(2);
+    expect(err).toMatch(/^mmucheck: the output cannot be written: ENOSPC.*\n$/);
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(
