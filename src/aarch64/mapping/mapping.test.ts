@@ -277,6 +277,21 @@ describe('bad input is a typed error, and changes nothing', () => {
     });
   });
 
+  test('an object of plain JavaScript that has addresses, and is no region', () => {
+    const alike = { start: 0n, end: 0x1000n } as unknown as MemoryRegion;
+    const before = snapshot(memory);
+    const identity = new IdMap({ regime: El1And0, rootLevel: 1, asid: 1, ...tableMemory() });
+    for (const call of [
+      () => map.mapRange(alike, 0, NORMAL),
+      () => identity.mapRange(alike, NORMAL),
+      () => map.modifyRange(alike, () => {}),
+      () => map.walkRange(alike, () => {}),
+    ]) {
+      expect(call).toThrow(new RangeError('the region is no MemoryRegion: it has no pages'));
+    }
+    expect(snapshot(memory)).toEqual(before);
+  });
+
   test('running out of frames takes back what was done', () => {
     const fresh = tableMemory();
     const failing = el1Mapping({ memory: fresh.memory, allocator: new FailingAllocator(fresh.allocator, 2) });

@@ -26,14 +26,15 @@ export class TranslatedRange {
   /**
    * A region's first page and the one behind its last, relative to {@link firstPage}.
    * @throws PageTableError RegionBackwards, AddressRange; UnalignedAddress for a region that has a part of a page of a
-   *   granule above 4 KiB
+   *   granule above 4 KiB; RangeError for what is no region, which only plain JavaScript can pass
    */
   relative({ startPage, endPage }: Pick<MemoryRegion, 'startPage' | 'endPage'>): {
     page: number;
     end: number;
   } {
     const { firstPage } = this;
-    if (endPage < startPage) {
+    if (!(endPage >= startPage)) {
+      if (!(endPage < startPage)) throw new RangeError('the region is no MemoryRegion: it has no pages');
       const [start, end] = [addressOfPage(startPage), addressOfPage(endPage)];
       throw new PageTableError('RegionBackwards', `the range ends at ${hex(end)}, before it starts`, {
         start,
