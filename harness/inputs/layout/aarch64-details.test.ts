@@ -127,7 +127,9 @@ describe('what a guest may do', () => {
   test('must not be to execute a device', () => {
     const device = 'memoryType: device-nGnRE';
     expect(regionOf(`guest: rw, ${device}`, 'regime: stage2').aarch64?.memoryType).toBe('device-nGnRE');
-    expect(complaintOf(`guest: rwx, ${device}`, 'regime: stage2')).toContain('must be execute-protect');
+    expect(complaintOf(`guest: rwx, ${device}`, 'regime: stage2')).toContain(
+      'device-nGnRE memory must not be executed: guest rwx has x',
+    );
   });
 });
 

@@ -92,11 +92,15 @@ function complainOfDevices(
   complaints: Complaint[],
 ): void {
   const uncached = written.attributes?.find(({ value }) => value === 'uncached');
-  const { memoryType } = written;
+  const { memoryType, guest } = written;
   const device = uncached ?? (memoryType?.value.startsWith('device-') ? memoryType : undefined);
   if (device === undefined || ((region.attributes & ExecuteProtect) !== 0 && !userExecutes)) return;
   const what = device === uncached ? 'uncached (device)' : device.value;
-  const must = userExecutes ? 'must not be executed by EL0' : 'must be execute-protect on aarch64';
+  const must = userExecutes
+    ? 'must not be executed by EL0'
+    : guest !== undefined
+      ? `must not be executed: guest ${guest.value} has x`
+      : 'must be execute-protect on aarch64';
   complaints.push({ message: `region "${region.name}": ${what} memory ${must}`, ...device.place });
 }
 
