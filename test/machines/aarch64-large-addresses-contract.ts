@@ -1,9 +1,10 @@
-import { describe, expect, type TestContext, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ALL, faults, faultsAll, lands, NORMAL, NORMAL_TYPE, Status, SUPERVISOR } from './aarch64-rows.ts';
 import { ALL_OF_TWO, StageTwoTables, Two } from './aarch64-stage-two-tables.ts';
+import { aarch64Subject } from './aarch64-subject.ts';
 import { Bit, HandmadeTables, Hcr, Index, type TableOptions } from './aarch64-tables.ts';
 import type { MachineUnderTest } from './contract.ts';
-import { expectOutcomes, type Row } from './expectations.ts';
+import type { Row } from './expectations.ts';
 
 /** Every one of the address bits 51:48 is set in one of these, and none in another. */
 const PLACES = [0xf_1234_5670_0000n, 0x5_0000_0000_0000n, 0xa_ffff_fff0_0000n, 0x1_0000n];
@@ -17,13 +18,7 @@ const LARGE = NORMAL & ~Bit.InnerShareable;
 
 /** What machines promise of addresses of 52 bits: FEAT_LVA, FEAT_LPA and FEAT_LPA2, at both stages. */
 export function describeAArch64LargeAddressesContract(subject: MachineUnderTest): void {
-  const check = async (image: HandmadeTables | StageTwoTables, rows: readonly Row[]) =>
-    expectOutcomes(await subject.loaded(image), image, rows);
-  const needs = async (features: readonly string[], { skip }: TestContext): Promise<void> => {
-    const { capabilities } = await subject.loaded(new HandmadeTables());
-    const lacking = features.find((feature) => !capabilities.features.includes(feature));
-    skip(lacking !== undefined, `this machine has no ${lacking}`);
-  };
+  const { check, needs } = aarch64Subject(subject);
   const max = { cpu: 'max', outputBits: 52 } as const;
 
   const regimes: readonly (readonly [string, TableOptions])[] = [

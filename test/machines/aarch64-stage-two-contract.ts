@@ -1,7 +1,8 @@
-import { describe, expect, type TestContext, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { HPFAR_NONE, Translated } from '../../src/outcome-list.ts';
 import { ALL, FAR, faults, type Kind, lands, NEAR, NORMAL, row, Status } from './aarch64-rows.ts';
 import { ALL_OF_TWO, HCR_DC, HCR_PTW, HCR_VM, StageTwoTables, Two } from './aarch64-stage-two-tables.ts';
+import { aarch64Subject } from './aarch64-subject.ts';
 import { Bit, HandmadeTables, Index } from './aarch64-tables.ts';
 import type { MachineUnderTest } from './contract.ts';
 import { expectOutcomes, probe, type Row } from './expectations.ts';
@@ -32,10 +33,7 @@ function faultsAtTwo(kind: Kind, address: bigint, status: number, level: number,
 
 /** What machines promise of stage 2, alone and below stage 1, by images that are written entry by entry. */
 export function describeAArch64StageTwoContract(subject: MachineUnderTest): void {
-  const needs = async (feature: string, { skip }: TestContext): Promise<void> => {
-    const { capabilities } = await subject.loaded(new HandmadeTables());
-    skip(!capabilities.features.includes(feature), `this machine has no ${feature}`);
-  };
+  const { needs } = aarch64Subject(subject);
   /** Expects outcomes, and HPFAR_EL2 of each where it is given, or that EL2 took nothing. */
   const check = async (image: StageTwoTables, rows: readonly (Row & { readonly ipa?: bigint })[]) => {
     const machine = await subject.loaded(image);

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GuestImage, Machine, MachineOptions, MachineProvider } from '../../harness/machine.ts';
-import { describeAArch64Contract } from './aarch64-contract.ts';
 import { describeAArch64LargeAddressesContract } from './aarch64-large-addresses-contract.ts';
 import { describeAArch64LiveContract } from './aarch64-live-contract.ts';
+import { describeAArch64OneRangeContract } from './aarch64-one-range-contract.ts';
 import { describeAArch64RegimesContract } from './aarch64-regimes-contract.ts';
 import { describeAArch64StageTwoContract } from './aarch64-stage-two-contract.ts';
+import { describeAArch64StubContract } from './aarch64-stub-contract.ts';
 import { HandmadeTables as AArch64Tables } from './aarch64-tables.ts';
+import { describeAArch64TranslationContract } from './aarch64-translation-contract.ts';
 import { describeLifeContract } from './life-contract.ts';
 import { describeX64Contract } from './x64-contract.ts';
 import { describeX64LiveContract } from './x64-live-contract.ts';
@@ -59,7 +61,9 @@ export function describeMachineContract(provider: MachineProvider): void {
       describeX64LiveContract(subject);
     } else {
       describeLifeContract(subject, () => new AArch64Tables());
-      describeAArch64Contract(subject);
+      describeAArch64TranslationContract(subject);
+      describeAArch64OneRangeContract(subject);
+      describeAArch64StubContract(subject);
       describeAArch64RegimesContract(subject);
       describeAArch64StageTwoContract(subject);
       describeAArch64LargeAddressesContract(subject);
