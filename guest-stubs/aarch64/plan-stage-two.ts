@@ -94,7 +94,11 @@ export function planStageTwo(
   const isUsed = (slot: number) => uses?.include(rangeOfSlot(slot)) ?? false;
   const slots = borrowed ?? chooseSlots(freeSlots(root, 2 ** reach / 2 ** rootShift), isUsed);
   if (slots === undefined) {
-    throw unfit(registers, 'vttbr', 'the root of stage 2 has no two free entries for the stub');
+    throw unfit(
+      registers,
+      'vttbr',
+      'the root of stage 2 has no two free entries for the stub (one of more entries starts a level later, with tables side by side)',
+    );
   }
   const hcrEl2 = KEPT.reduce(
     (hcr, field) => replace(hcr, field, read(registers.hcrEl2, field)),

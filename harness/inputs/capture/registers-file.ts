@@ -1,7 +1,9 @@
+import { PHYSICAL_ADDRESS_SIZES } from '../../../src/aarch64/translation-control.ts';
 import { hex } from '../../../src/addresses.ts';
 import type { AArch64Registers, ExceptionLevel, Registers, X64Registers } from '../../../src/registers.ts';
 import {
   amount,
+  amountAmong,
   choice,
   type JsonSchema,
   optional,
@@ -20,7 +22,6 @@ export function registersFileOf(corePath: string): string {
 }
 
 const U64 = amount((1n << 64n) - 1n);
-const PHYSICAL_ADDRESS_BITS = amount(52n, 32n);
 const SOURCE = optional(text, 'Where the capture comes from; not interpreted.');
 
 const X64_FIELDS = {
@@ -30,7 +31,7 @@ const X64_FIELDS = {
   cr4: required(U64, 'CR4.'),
   efer: required(U64, 'IA32_EFER.'),
   pat: optional(U64, 'IA32_PAT; the value after reset where absent.'),
-  physicalAddressBits: required(PHYSICAL_ADDRESS_BITS, 'MAXPHYADDR.'),
+  physicalAddressBits: required(amount(52n, 32n), 'MAXPHYADDR.'),
   source: SOURCE,
 };
 
@@ -47,7 +48,10 @@ const AARCH64_FIELDS = {
   vttbr: optional(U64, 'VTTBR_EL2.'),
   scrEl3: optional(U64, 'SCR_EL3; EL1 and EL2 are Non-secure where absent.'),
   cpu: optional(text, "QEMU's name of the CPU model, if the tables depend on it."),
-  physicalAddressBits: optional(PHYSICAL_ADDRESS_BITS, 'Implemented physical address bits; 48 where absent.'),
+  physicalAddressBits: optional(
+    amountAmong([...PHYSICAL_ADDRESS_SIZES, 52]),
+    'Implemented physical address bits (ID_AA64MMFR0_EL1.PARange); 48 where absent.',
+  ),
   source: SOURCE,
 };
 

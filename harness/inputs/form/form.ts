@@ -71,6 +71,25 @@ export function amount(most: bigint, least = 0n): Form<bigint> {
   };
 }
 
+/** One of a few numbers. */
+export function amountAmong(values: readonly number[]): Form<bigint> {
+  const { read } = amount(BigInt(Math.max(...values)));
+  return {
+    schema: {
+      anyOf: [
+        { type: 'integer', enum: [...values] },
+        { type: 'string', pattern: AMOUNT_PATTERN },
+      ],
+    },
+    read(tree, complaints) {
+      const value = read(tree, complaints);
+      if (value === undefined || values.includes(Number(value))) return value;
+      complaints.push({ message: `${describe(tree)} is none of ${values.join(', ')}`, ...tree.place });
+      return undefined;
+    },
+  };
+}
+
 /** One of a few words. `what` names them in messages: "attribute", "architecture". */
 export function choice<const T extends string>(what: string, words: readonly T[]): Form<T> {
   return {

@@ -17,6 +17,8 @@ export interface AArch64Geometry {
 /** The widest addresses without FEAT_LVA, LPA and LPA2. */
 export const MOST_ADDRESS_BITS = 48;
 const LAST_LEVEL = 3;
+/** So many root tables may stand side by side at stage 2. */
+const MOST_CONCATENATED = 16;
 
 const PAGE_SHIFTS: Readonly<Record<GranuleName, number>> = { '4K': 12, '16K': 14, '64K': 16 };
 
@@ -30,7 +32,22 @@ export function geometryOf(declared: DeclaredGeometry): AArch64Geometry {
   const { granule = '4K', vaBits, rootLevel } = declared;
   const pageShift = PAGE_SHIFTS[granule];
   const bits = vaBits ?? widestAddress(pageShift, rootLevel ?? firstLevelOf(declared));
-  return { granule, pageShift, vaBits: bits, rootLevel: rootLevel ?? startLevel(pageShift, bits) };
+  return {
+    granule,
+    pageShift,
+    vaBits: bits,
+    rootLevel: rootLevel ?? usualRootLevel(declared, pageShift, bits),
+  };
+}
+
+/**
+ * The level at which tables of so many address bits start by custom. At stage 2 a root of fewer than 16 entries is left
+ * out, as hypervisors do: the tables that it would lead to stand side by side instead (Arm ARM D8.2, concatenated tables).
+ */
+function usualRootLevel({ regime }: DeclaredGeometry, pageShift: number, addressBits: number): number {
+  const level = startLevel(pageShift, addressBits);
+  const rootEntries = 2 ** (addressBits - pageShift - (LAST_LEVEL - level) * (pageShift - 3));
+  return regime === 'stage2' && level < LAST_LEVEL && rootEntries < MOST_CONCATENATED ? level + 1 : level;
 }
 
 /** Address bits that a full table of a level translates, 48 at most. */

@@ -29,6 +29,14 @@ describe('what a layout leaves out', () => {
     ['{regime: stage2, granule: 16K}', '16K', 47, 1],
     ['{regime: stage2, vaBits: 40, rootLevel: 1}', '4K', 40, 1],
     ['{regime: stage2, vaBits: 43, rootLevel: 1}', '4K', 43, 1],
+    // Side by side, unless the root has 16 entries or more.
+    ['{regime: stage2, vaBits: 40}', '4K', 40, 1],
+    ['{regime: stage2, vaBits: 42}', '4K', 42, 1],
+    ['{regime: stage2, vaBits: 43}', '4K', 43, 0],
+    ['{regime: stage2, vaBits: 32}', '4K', 32, 2],
+    ['{regime: stage2, granule: 16K, vaBits: 40}', '16K', 40, 1],
+    ['{regime: stage2, granule: 16K, vaBits: 39}', '16K', 39, 2],
+    ['{regime: stage2, granule: 64K, vaBits: 44}', '64K', 44, 2],
   ])('%s: pages of %s, %i bits from level %i', (head, granule, vaBits, rootLevel) => {
     const lines = head.replace(/[{}]/g, '').replaceAll(', ', '\n');
     expect(geometryOf(layoutOf(lines))).toMatchObject({ granule, vaBits, rootLevel });
@@ -70,8 +78,8 @@ describe('tables that there are not are refused', () => {
       "3:9 paBits 44: at stage 2 a guest's physical address, of 48 bits, is no wider than a physical one",
     ],
     [
-      'regime: stage2\nvaBits: 40\npaBits: 42',
-      '4:9 paBits 42: at stage 2 walks start at level 0 only with 44 bits or more',
+      'regime: stage2\nvaBits: 40\nrootLevel: 0\npaBits: 42',
+      '5:9 paBits 42: at stage 2 walks start at level 0 only with 44 bits or more',
     ],
   ])('%j', (head, message) => {
     expect(complaintOf(head)).toContain(message);
