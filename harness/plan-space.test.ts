@@ -1,21 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Privilege } from '../src/access-list.ts';
-import type { AArch64Registers, X64Registers } from '../src/registers.ts';
+import type { AArch64Registers } from '../src/registers.ts';
+import { X64_REGISTERS } from '../test/support/registers.ts';
 import { probedSpace } from './plan-space.ts';
 
-const x64: X64Registers = {
-  architecture: 'x64',
-  cr0: 0x8001_0033n,
-  cr3: 0n,
-  cr4: 0x20n,
-  efer: 0xd00n,
-  physicalAddressBits: 40,
-};
 const BOTH = [Privilege.Supervisor, Privilege.User];
 
 describe('x64', () => {
   test('translates both canonical halves of 48 bits with four levels', () => {
-    expect(probedSpace(x64)).toEqual({
+    expect(probedSpace(X64_REGISTERS)).toEqual({
       translated: [
         { firstPage: 0, pageCount: 2 ** 35 },
         { firstPage: 2 ** 52 - 2 ** 35, pageCount: 2 ** 35 },
@@ -25,7 +18,7 @@ describe('x64', () => {
   });
 
   test('… and of 57 bits with five', () => {
-    expect(probedSpace({ ...x64, cr4: 0x1020n }).translated).toEqual([
+    expect(probedSpace({ ...X64_REGISTERS, cr4: 0x1020n }).translated).toEqual([
       { firstPage: 0, pageCount: 2 ** 44 },
       { firstPage: 2 ** 52 - 2 ** 44, pageCount: 2 ** 44 },
     ]);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import type { GuestImage } from '../../harness/machine.ts';
 import { AccessList } from '../../src/access-list.ts';
+import { EL1_REGISTERS, X64_REGISTERS } from '../support/registers.ts';
 import type { MachineUnderTest } from './contract.ts';
 
 /** What every machine promises about its beginning and its end. */
@@ -42,7 +43,7 @@ export function describeLifeContract(subject: MachineUnderTest, image: () => Gue
     const machine = await subject.open();
     const before = childProcesses();
     const { memory, registers } = image();
-    const foreign = registers.architecture === 'x64' ? FOREIGN_AARCH64 : FOREIGN_X64;
+    const foreign = registers.architecture === 'x64' ? EL1_REGISTERS : X64_REGISTERS;
     await expect(machine.load({ memory, registers: foreign })).rejects.toMatchObject({ code: 'unfit' });
     expect(childProcesses()).toEqual(before);
     await machine.load(image());
@@ -50,26 +51,6 @@ export function describeLifeContract(subject: MachineUnderTest, image: () => Gue
     await machine.close();
   });
 }
-
-const FOREIGN_X64 = {
-  architecture: 'x64',
-  cr0: 0x8001_0031n,
-  cr3: 0n,
-  cr4: 0x20n,
-  efer: 0x500n,
-  physicalAddressBits: 40,
-} as const;
-
-const FOREIGN_AARCH64 = {
-  architecture: 'aarch64',
-  exceptionLevel: 1,
-  ttbr0: 0n,
-  ttbr1: 0n,
-  tcr: 0n,
-  mair: 0n,
-  sctlr: 1n,
-  hcrEl2: 0n,
-} as const;
 
 /** Processes that this one started and that still are; undefined where the system does not tell. */
 export function childProcesses(): string[] | undefined {

@@ -7,7 +7,6 @@ import {
   Mapping,
   type MappingOptions,
   MemoryRegion,
-  PageTableError,
   PhysicalMemory,
   SequentialAllocator,
 } from '../../src/index.ts';
@@ -62,15 +61,4 @@ export function snapshot(memory: PhysicalMemory): string[] {
   return memory.ranges.map(({ words }) =>
     Buffer.from(words.buffer, words.byteOffset, words.byteLength).toString('base64'),
   );
-}
-
-/** The error that a call throws. @throws Error if it throws none, or another kind */
-export function errorOf(call: () => unknown): PageTableError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof PageTableError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
 }

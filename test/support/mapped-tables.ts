@@ -1,4 +1,3 @@
-import { PageTableError } from '../../src/errors.ts';
 import { PhysicalMemory } from '../../src/memory/physical-memory.ts';
 import {
   type FrameAllocator,
@@ -67,17 +66,6 @@ export const page = <S extends PageSize>(size: S, address: number | bigint) =>
 /** The frame of a size at an address. */
 export const frame = <S extends PageSize>(size: S, address: number | bigint) =>
   PhysFrame.fromStartAddress(size, address);
-
-/** What a call throws. */
-export function errorOf(call: () => unknown): PageTableError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof PageTableError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 /** What a call gives, or the error that it throws, as text. */
 export function outcomeOf<T>(act: () => T): T | string {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import type { AArch64Registers, X64Registers } from '../../../src/registers.ts';
+import type { AArch64Registers } from '../../../src/registers.ts';
 import { HandmadeTables } from '../../../test/machines/aarch64-tables.ts';
+import { X64_REGISTERS } from '../../../test/support/registers.ts';
 import { cacheNotes } from './cache-notes.ts';
 
 const SCTLR_C = 1n << 2n;
@@ -27,16 +28,8 @@ test('where stage 1 is off these bits govern no memory type of tables', () => {
 });
 
 test('CR0.CD is noted, and CR0 without it is not', () => {
-  const registers: X64Registers = {
-    architecture: 'x64',
-    cr0: 0x8001_0033n,
-    cr3: 0n,
-    cr4: 0x20n,
-    efer: 0xd00n,
-    physicalAddressBits: 40,
-  };
-  expect(cacheNotes(registers)).toEqual([]);
-  expect(cacheNotes({ ...registers, cr0: registers.cr0 | (1n << 30n) })).toEqual([
+  expect(cacheNotes(X64_REGISTERS)).toEqual([]);
+  expect(cacheNotes({ ...X64_REGISTERS, cr0: X64_REGISTERS.cr0 | (1n << 30n) })).toEqual([
     expect.stringContaining('CR0.CD is 1'),
   ]);
 });

@@ -2,12 +2,12 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import {
   el1Mapping,
   el2Mapping,
-  errorOf,
   NORMAL,
   NORMAL_EL2,
   region,
   tableMemory,
 } from '../../../test/mappings/tables.ts';
+import { errorOf } from '../../../test/support/error-of.ts';
 import {
   El1And0,
   type El1AttributeBits,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { errorOf, NORMAL, NORMAL_EL2, PAGE } from '../../../test/mappings/tables.ts';
+import { NORMAL, NORMAL_EL2, PAGE } from '../../../test/mappings/tables.ts';
+import { errorOf } from '../../../test/support/error-of.ts';
 import {
   type AArch64Registers,
   Access,

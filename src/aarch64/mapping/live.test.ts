@@ -4,7 +4,6 @@ import {
   el1Mapping,
   el2Mapping,
   entries,
-  errorOf,
   NORMAL,
   NORMAL_EL2,
   PAGE,
@@ -13,6 +12,7 @@ import {
   snapshot,
   tableMemory,
 } from '../../../test/mappings/tables.ts';
+import { errorOf } from '../../../test/support/error-of.ts';
 import {
   type AArch64Registers,
   El1And0,

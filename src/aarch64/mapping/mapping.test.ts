@@ -3,7 +3,6 @@ import {
   BLOCK,
   el1Mapping,
   entries,
-  errorOf,
   NORMAL,
   PAGE,
   READ_ONLY,
@@ -11,6 +10,7 @@ import {
   snapshot,
   tableMemory,
 } from '../../../test/mappings/tables.ts';
+import { errorOf } from '../../../test/support/error-of.ts';
 import {
   Constraints,
   El1And0,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { errorOf, NORMAL, PAGE, READ_ONLY, snapshot } from '../../../test/mappings/tables.ts';
+import { NORMAL, PAGE, READ_ONLY, snapshot } from '../../../test/mappings/tables.ts';
+import { errorOf } from '../../../test/support/error-of.ts';
 import {
   type Address,
   Constraints,

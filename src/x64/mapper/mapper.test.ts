@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { BASE, errorOf, frame, MappedTables, page } from '../../../test/support/mapped-tables.ts';
+import { errorOf } from '../../../test/support/error-of.ts';
+import { BASE, frame, MappedTables, page } from '../../../test/support/mapped-tables.ts';
 import type { FrameAllocator } from './frame-allocator.ts';
 import { Page } from './page.ts';
 import { Size1GiB, Size2MiB, Size4KiB } from './page-size.ts';
