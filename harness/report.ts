@@ -165,6 +165,16 @@ export interface MismatchGroup {
   readonly example: Mismatch;
 }
 
+/** Columns of a mismatch that is about entries of tables, so that nothing stands beside anything. */
+export const NOTHING_COMPARED = {
+  region: null,
+  declared: null,
+  queried: null,
+  predicted: null,
+  observed: null,
+  alone: null,
+} as const;
+
 /** Columns of a machine that answered nothing. */
 export const NO_COLUMNS: ColumnCounts = {
   completed: 0,

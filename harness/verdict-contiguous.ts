@@ -3,6 +3,7 @@ import { fieldOf, highMask, lowMask } from '../src/bit-field.ts';
 import type { LeafList } from '../src/leaf-list.ts';
 import type { MemoryRange, PhysicalMemory } from '../src/memory/physical-memory.ts';
 import type { AArch64Registers, Registers } from '../src/registers.ts';
+import { NOTHING_COMPARED } from './report.ts';
 import { TABLES } from './verdict-leaves.ts';
 import type { MismatchLog } from './verdict-log.ts';
 
@@ -66,12 +67,7 @@ export function judgeContiguous(
       address,
       access: 'read',
       privilege: 'supervisor',
-      region: null,
-      declared: null,
-      queried: null,
-      predicted: null,
-      observed: null,
-      alone: null,
+      ...NOTHING_COMPARED,
       remark,
     }));
   }

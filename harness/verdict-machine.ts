@@ -11,7 +11,13 @@ import {
 import type { DeviatingProbe, Erratum } from './errata.ts';
 import type { Observations } from './machine.ts';
 import { outcomeAt } from './outcome.ts';
-import { type AppliedErratum, type ColumnCounts, type Mismatch, NO_COLUMNS } from './report.ts';
+import {
+  type AppliedErratum,
+  type ColumnCounts,
+  type Mismatch,
+  NO_COLUMNS,
+  NOTHING_COMPARED,
+} from './report.ts';
 import { FAULT_COLUMNS, Judgement, judge } from './verdict.ts';
 import type { MismatchLog } from './verdict-log.ts';
 import { type DeclaredChunk, describeMismatch, type MismatchContext } from './verdict-mismatches.ts';
@@ -85,12 +91,7 @@ export class MachineVerdict {
       address: hex(address),
       access: 'write',
       privilege: 'supervisor',
-      region: null,
-      declared: null,
-      queried: null,
-      predicted: null,
-      observed: null,
-      alone: null,
+      ...NOTHING_COMPARED,
       remark: what,
     };
     this.#log.add(`${this.machine} tables`, Number.NaN, mismatch.address, what, () => mismatch);
