@@ -2,157 +2,28 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { Access, Privilege } from '../src/access-list.ts';
 import { PhysicalMemory } from '../src/memory/physical-memory.ts';
-import { KNOWN_ALL, Known, OutcomeList, x64Fault } from '../src/outcome-list.ts';
-import type { X64Registers } from '../src/registers.ts';
-import { createWalker } from '../src/walker.ts';
+import { KNOWN_ALL, Known, x64Fault } from '../src/outcome-list.ts';
+import {
+  type Falsify,
+  lieAbout,
+  machineFor,
+  machineOf,
+  PRESENT_WRITABLE_USER,
+  ROOT,
+  setFlags,
+  smallCapture,
+  smallTables,
+} from '../test/support/book-machine.ts';
 import type { Erratum } from './errata.ts';
 import type { CaptureInput } from './inputs/types.ts';
-import {
-  type Capabilities,
-  type Machine,
-  MachineError,
-  type MachineOptions,
-  type ProbeList,
-} from './machine.ts';
+import { MachineError } from './machine.ts';
 import { verify } from './verify.ts';
 import type { MachineCandidate } from './verify-run.ts';
-
-const ROOT = 0x1000;
-const PRESENT_WRITABLE_USER = 7n;
-
-const registers: X64Registers = {
-  architecture: 'x64',
-  cr0: 0x8001_0033n,
-  cr3: BigInt(ROOT),
-  cr4: 0x20n,
-  efer: 0xd00n,
-  physicalAddressBits: 40,
-};
-
-/** Four tables that map 2 MiB pages 0 and 1 (the second one read-only) and page 0x40_0000 (4 KiB). */
-function smallTables(): PhysicalMemory {
-  const memory = PhysicalMemory.allocate(ROOT, 0x5000);
-  memory.writeEntry(ROOT, 0x2000n | PRESENT_WRITABLE_USER);
-  memory.writeEntry(0x2000, 0x3000n | PRESENT_WRITABLE_USER);
-  memory.writeEntry(0x3000, 0x40_0000n | 0x87n);
-  memory.writeEntry(0x3008, 0x60_0000n | 0x85n);
-  memory.writeEntry(0x3010, 0x4000n | PRESENT_WRITABLE_USER);
-  memory.writeEntry(0x4000, 0x80_0000n | PRESENT_WRITABLE_USER);
-  return memory;
-}
-
-const input: CaptureInput = {
-  kind: 'capture',
-  name: 'small.core',
-  architecture: 'x64',
-  registers,
-  memory: smallTables(),
-  notes: [],
-};
-
-const capabilities: Capabilities = {
-  architecture: 'x64',
-  version: '1.2.3',
-  observes: KNOWN_ALL,
-  features: [],
-  limits: [],
-};
-
-type Falsify = (outcomes: OutcomeList, probes: ProbeList) => void;
-
-/** A machine by the book, but for what `falsify` does to its answers and `spoil` to its tables. */
-function machineOf(
-  falsify: Falsify = () => {},
-  spoil: (after: PhysicalMemory) => void = setFlags,
-  { memory } = input,
-): MachineCandidate & { closed: number; opened: MachineOptions[] } {
-  const machine: Machine = {
-    name: 'fake-x64',
-    capabilities,
-    load: async () => {},
-    async probe(probes) {
-      const outcomes = new OutcomeList(probes.accesses.length);
-      createWalker(memory, registers).predict(probes.accesses, outcomes);
-      falsify(outcomes, probes);
-      return { outcomes, remarks: new Map(), guestSeconds: 0.25 };
-    },
-    async readBack() {
-      const after = new PhysicalMemory();
-      for (const { firstFrame, words } of memory.ranges) {
-        after.addRange(firstFrame * 4096, words.slice().buffer);
-      }
-      spoil(after);
-      return after;
-    },
-    async close() {
-      candidate.closed++;
-    },
-  };
-  const candidate = {
-    name: 'fake-x64',
-    closed: 0,
-    opened: [] as MachineOptions[],
-    provider: async () => ({
-      name: 'fake-x64',
-      architecture: 'x64' as const,
-      detect: async () => ({ available: true as const, capabilities }),
-      open: async (options: MachineOptions = {}) => {
-        candidate.opened.push(options);
-        return machine;
-      },
-    }),
-  };
-  return candidate;
-}
-
-/** A machine by the book with other tables, which has set every flag in them. */
-function machineFor(image: CaptureInput): MachineCandidate {
-  const setAll = (after: PhysicalMemory) => {
-    for (const { words } of after.ranges) {
-      for (let at = 0; at < words.length; at += 2) {
-        if (((words[at] as number) & 1) !== 0) words[at] = (words[at] as number) | 0x60;
-      }
-    }
-  };
-  return machineOf(undefined, setAll, image);
-}
-
-/** What a processor does while every leaf is read and all but the read-only one are written. */
-function setFlags(after: PhysicalMemory): void {
-  for (const [address, flags] of [
-    [ROOT, 0x20n],
-    [0x2000, 0x20n],
-    [0x3000, 0x60n],
-    [0x3008, 0x20n],
-    [0x3010, 0x20n],
-    [0x4000, 0x60n],
-  ] as const) {
-    after.writeEntry(address, (after.readEntry(address) ?? 0n) | flags);
-  }
-}
-
-/** Changes the answer to one access. */
-function lieAbout(
-  address: bigint,
-  access: Access,
-  privilege: Privilege,
-  lie: (outcomes: OutcomeList, index: number) => void,
-): Falsify {
-  return (outcomes, { accesses }) => {
-    for (let index = 0; index < accesses.length; index++) {
-      const isMeant =
-        accesses.address(index) === address &&
-        accesses.access(index) === access &&
-        accesses.privilege(index) === privilege;
-      if (isMeant) lie(outcomes, index);
-    }
-  };
-}
 
 describe('verification of tables against a machine', () => {
   test('agrees with a machine by the book, counts every probe, and closes the machine', async () => {
     const machine = machineOf();
-    const report = await verify(input, { machines: [machine] });
+    const report = await verify(smallCapture, { machines: [machine] });
     expect(report.verdict).toBe('agree');
     expect(report.mismatches).toEqual([]);
     const [ran] = report.machines;
@@ -168,7 +39,7 @@ describe('verification of tables against a machine', () => {
       outcomes.fault[index] = 0;
       outcomes.physicalAddress[index] = 0x60_0000;
     });
-    const report = await verify(input, { machines: [machineOf(write)] });
+    const report = await verify(smallCapture, { machines: [machineOf(write)] });
     expect(report.verdict).toBe('mismatch');
     expect(report.mismatches).toHaveLength(1);
     expect(report.mismatches[0]).toMatchObject({
@@ -188,7 +59,7 @@ describe('verification of tables against a machine', () => {
     const lie = lieAbout(0x20_0000n, Access.Write, Privilege.User, (outcomes, index) => {
       outcomes.fault[index] = x64Fault(14, 6);
     });
-    const report = await verify(input, { machines: [machineOf(lie)] });
+    const report = await verify(smallCapture, { machines: [machineOf(lie)] });
     expect(report.mismatches.map(({ address }) => address)).toEqual(['0x200000']);
   });
 
@@ -204,21 +75,23 @@ describe('verification of tables against a machine', () => {
       test: 'harness/verify.test.ts',
       explains: ({ predicted, observed }) => (predicted.fault ^ observed.fault) === 1,
     };
-    const report = await verify(input, { machines: [machineOf(lie)], errata: [erratum] });
+    const report = await verify(smallCapture, { machines: [machineOf(lie)], errata: [erratum] });
     expect(report.verdict).toBe('agree');
     expect(report.machines[0]).toMatchObject({ errata: 1, mismatched: 0 });
     expect(report.machines[0]?.errataApplied).toEqual([
       { rule: 'forgets-present', description: 'reports P=0', count: 1 },
     ]);
     const fixed = { ...erratum, before: '1.2' };
-    expect((await verify(input, { machines: [machineOf(lie)], errata: [fixed] })).verdict).toBe('mismatch');
+    expect((await verify(smallCapture, { machines: [machineOf(lie)], errata: [fixed] })).verdict).toBe(
+      'mismatch',
+    );
   });
 
   test('counts what the machine cannot tell as not observable, with its reason', async () => {
     const blind = lieAbout(0n, Access.Execute, Privilege.User, (outcomes, index) => {
       outcomes.known[index] = KNOWN_ALL & ~Known.Completion;
     });
-    const report = await verify(input, { machines: [machineOf(blind)] });
+    const report = await verify(smallCapture, { machines: [machineOf(blind)] });
     const [ran] = report.machines;
     expect(ran).toMatchObject({ notObservable: 1, mismatched: 0 });
     expect(ran?.agreed).toBe((ran?.probes ?? 0) - 1);
@@ -235,7 +108,7 @@ describe('verification of tables against a machine', () => {
         }
       }
     };
-    const report = await verify(input, {
+    const report = await verify(smallCapture, {
       machines: [machineOf(everyUserRead)],
       coverage: 'pages',
       maxMismatches: 3,
@@ -250,7 +123,7 @@ describe('verification of tables against a machine', () => {
 
 test('a machine is told how much is to come, and machines share the processor', async () => {
   const machines = [machineOf(), machineOf()];
-  const { machines: reports } = await verify(input, { machines });
+  const { machines: reports } = await verify(smallCapture, { machines });
   const cores = Math.max(1, Math.floor(availableParallelism() / 2));
   for (const { opened } of machines) {
     expect(opened).toEqual([{ expectedProbes: expect.any(Number), cores }]);
@@ -262,7 +135,7 @@ test('a machine is told how much is to come, and machines share the processor', 
 
 describe('tables that a machine leaves behind', () => {
   const verifySpoilt = async (spoil: (memory: PhysicalMemory) => void) =>
-    await verify(input, {
+    await verify(smallCapture, {
       machines: [
         machineOf(undefined, (memory) => {
           setFlags(memory);
@@ -310,37 +183,37 @@ describe('a machine that is not there', () => {
 
   test('is an error if it was asked for, and the others are closed', async () => {
     const other = machineOf();
-    await expect(verify(input, { machines: [absent, other], required: true })).rejects.toThrow(
+    await expect(verify(smallCapture, { machines: [absent, other], required: true })).rejects.toThrow(
       'absent-x64: not installed',
     );
     expect(other.closed).toBeGreaterThan(0);
   });
 
   test('is listed as absent if it was not', async () => {
-    const report = await verify(input, { machines: [absent, machineOf()] });
+    const report = await verify(smallCapture, { machines: [absent, machineOf()] });
     expect(report.verdict).toBe('agree');
     expect(report.machines[0]).toMatchObject({ status: 'absent', probes: 0 });
     expect(report.machines[0]?.reason).toContain('not installed');
   });
 
   test('never agrees: without any machine the verification is incomplete', async () => {
-    const report = await verify(input, { machines: [absent] });
+    const report = await verify(smallCapture, { machines: [absent] });
     expect(report.verdict).toBe('incomplete');
   });
 
   test('never agrees: a machine that could observe no probe has confirmed nothing', async () => {
     const blind = machineOf((outcomes) => outcomes.known.fill(0));
-    const report = await verify(input, { machines: [blind] });
+    const report = await verify(smallCapture, { machines: [blind] });
     expect(report.machines[0]).toMatchObject({ status: 'ran', agreed: 0, mismatched: 0 });
     expect(report.verdict).toBe('incomplete');
-    expect((await verify(input, { machines: [blind, machineOf()] })).verdict).toBe('agree');
+    expect((await verify(smallCapture, { machines: [blind, machineOf()] })).verdict).toBe('agree');
   });
 
   test('leaves the verification incomplete if it breaks off', async () => {
     const broken = machineOf(() => {
       throw new MachineError('fake-x64', 'failed', 'the emulator ended with status 1');
     });
-    const report = await verify(input, { machines: [broken, machineOf()] });
+    const report = await verify(smallCapture, { machines: [broken, machineOf()] });
     expect(report.verdict).toBe('incomplete');
     expect(report.machines[0]).toMatchObject({ status: 'failed' });
     expect(report.machines[1]).toMatchObject({ status: 'ran' });
@@ -350,7 +223,7 @@ describe('a machine that is not there', () => {
 test('an abort closes every machine and rejects with its reason', async () => {
   const controller = new AbortController();
   const machine = machineOf(() => controller.abort(new Error('interrupted')));
-  await expect(verify(input, { machines: [machine], signal: controller.signal })).rejects.toThrow(
+  await expect(verify(smallCapture, { machines: [machine], signal: controller.signal })).rejects.toThrow(
     'interrupted',
   );
   expect(machine.closed).toBeGreaterThan(0);
@@ -363,7 +236,7 @@ describe('tables that lead to themselves', () => {
     for (let index = 0; index < count; index++) {
       memory.writeEntry(ROOT + index * 8, BigInt(ROOT) | PRESENT_WRITABLE_USER);
     }
-    return { ...input, memory };
+    return { ...smallCapture, memory };
   }
 
   test('are verified like any others where they end', async () => {
@@ -384,7 +257,7 @@ describe('tables that lead to themselves', () => {
 test('a table that is not in the capture is a mismatch at the addresses that need it, whatever the machine says', async () => {
   const memory = smallTables();
   memory.writeEntry(ROOT + 8 * 7, 0x7000_0000n | PRESENT_WRITABLE_USER);
-  const incomplete = { ...input, memory };
+  const incomplete = { ...smallCapture, memory };
   const { verdict, mismatches } = await verify(incomplete, {
     machines: [machineOf(undefined, setFlags, incomplete)],
   });
@@ -394,6 +267,6 @@ test('a table that is not in the capture is a mismatch at the addresses that nee
 });
 
 test('registers that are not modelled are an error of the input', async () => {
-  const off = { ...input, registers: { ...registers, cr0: 0x11n } };
+  const off = { ...smallCapture, registers: { ...smallCapture.registers, cr0: 0x11n } };
   await expect(verify(off, { machines: [machineOf()] })).rejects.toThrow(/^small\.core: .*CR0/);
 });
