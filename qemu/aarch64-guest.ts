@@ -14,6 +14,7 @@ import {
   CONTROL_OFFSET,
   Control,
   PROTOCOL_MAGIC,
+  RESULT_RECORD_BYTES,
   RESULT_RECORD_WORDS,
   Result,
   VECTOR_UNWRITTEN,
@@ -41,7 +42,7 @@ export interface GuestSetup {
 
 /** Results of one batch. */
 export interface BatchResults {
-  /** The result records; valid until the next batch. */
+  /** The result records; valid until the batch after the next ends. */
   readonly words: Uint32Array;
   /** By the guest's own clock. */
   readonly seconds: number;
@@ -64,7 +65,10 @@ export class AArch64Guest {
   readonly #timeLimit: number;
   #region: number;
   #doorbell = 0;
-  #results = new Uint32Array(0);
+  /** Result records that no probe has written. */
+  #unwritten = new Uint32Array(0);
+  /** The results of the last two batches, by turns: one is read while the other is made. */
+  #results: [Uint32Array, Uint32Array] = [new Uint32Array(0), new Uint32Array(0)];
 
   /** Starts QEMU; the guest is up when {@link whenUp} resolves. */
   constructor(setup: GuestSetup) {
@@ -108,9 +112,9 @@ export class AArch64Guest {
     if (region === this.#region) return;
     const left = this.#control;
     const doorbell = this.#nextDoorbell();
-    const block = controlBlock({});
-    block.setUint32(Control.Doorbell, doorbell, true);
-    this.ram.write(region + CONTROL_OFFSET, bytesOf(block));
+    const block = new Uint32Array(CONTROL_BYTES / 4);
+    block[Control.Doorbell / 4] = doorbell;
+    this.ram.write(region + CONTROL_OFFSET, new Uint8Array(block.buffer));
     this.ram.writeU64(left + Control.Registers + 8 * Register.Stub, BigInt(region));
     this.ram.writeU32(left + Control.Command, Command.Move);
     this.ram.writeU32(left + Control.Doorbell, doorbell);
@@ -125,6 +129,7 @@ export class AArch64Guest {
 
   /**
    * Runs probes under an installation whose tables are in place. With `keepsTlb` it must be the one of the last batch.
+   * When it returns its promise, the guest is at work.
    * @throws MachineError 'failed' if the guest breaks or runs out of time, with the access that it was at
    */
   async run(
@@ -133,36 +138,32 @@ export class AArch64Guest {
     { keepsTlb = false, live = false }: BatchOptions = {},
   ): Promise<BatchResults> {
     const count = accesses.length;
-    const block = controlBlock({
-      [Register.Level]: BigInt(registers.exceptionLevel),
-      [Register.Stub]: stubAddress,
-      [Register.Sctlr]: registers.sctlr,
-      [Register.Ttbr0]: registers.ttbr0,
-      [Register.Ttbr1]: registers.ttbr1,
-      [Register.Tcr]: registers.tcr,
-      [Register.Mair]: registers.mair,
-      [Register.HcrEl2]: registers.hcrEl2,
-      [Register.MemoryEnd]: BigInt(this.ram.size),
-      [Register.ScrEl3]: registers.scrEl3 ?? 0n,
-      [Register.Bridge]: bridge,
-      [Register.Vtcr]: registers.vtcr ?? 0n,
-      [Register.Vttbr]: registers.vttbr ?? 0n,
-      [Register.Live]: live ? 1n : 0n,
-    });
-    this.ram.write(
-      this.#control + Control.Registers,
-      bytesOf(block).subarray(Control.Registers, Control.Registers + 8 * REGISTER_COUNT),
-    );
+    const block = new BigUint64Array(REGISTER_COUNT);
+    block[Register.Level] = BigInt(registers.exceptionLevel);
+    block[Register.Stub] = stubAddress;
+    block[Register.Sctlr] = registers.sctlr;
+    block[Register.Ttbr0] = registers.ttbr0;
+    block[Register.Ttbr1] = registers.ttbr1;
+    block[Register.Tcr] = registers.tcr;
+    block[Register.Mair] = registers.mair;
+    block[Register.HcrEl2] = registers.hcrEl2;
+    block[Register.MemoryEnd] = BigInt(this.ram.size);
+    block[Register.ScrEl3] = registers.scrEl3 ?? 0n;
+    block[Register.Bridge] = bridge;
+    block[Register.Vtcr] = registers.vtcr ?? 0n;
+    block[Register.Vttbr] = registers.vttbr ?? 0n;
+    block[Register.Live] = live ? 1n : 0n;
+    this.ram.write(this.#control + Control.Registers, new Uint8Array(block.buffer));
     const { words } = accesses;
     const records = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-    const results = this.#clearResults(count);
+    this.#clearResults(count);
     await this.#command(keepsTlb ? Command.ProbeKeepTlb : Command.Run, records, {
       what: `a batch of ${count} probes was done`,
       count,
       position: () => this.#position(accesses),
+      isNear: () => this.ram.readU32(this.#control + Control.Done) + NEAR_END >= count,
     });
-    this.ram.read(this.#region + RESULT_WINDOW_OFFSET, results);
-    return { words: this.#results, seconds: this.#seconds() };
+    return { words: this.#readResults(count), seconds: this.#seconds() };
   }
 
   /**
@@ -200,18 +201,28 @@ export class AArch64Guest {
     return this.#doorbell;
   }
 
-  /** Marks the result records as not written, here and in the guest. @returns their bytes here */
-  #clearResults(count: number): Uint8Array {
-    if (this.#results.length < count * RESULT_RECORD_WORDS) {
-      this.#results = new Uint32Array(count * RESULT_RECORD_WORDS);
+  /** Marks the result records as not written. */
+  #clearResults(count: number): void {
+    if (this.#unwritten.length < count * RESULT_RECORD_WORDS) {
+      this.#unwritten = new Uint32Array(count * RESULT_RECORD_WORDS);
+      for (let at = Result.Vector / 4; at < this.#unwritten.length; at += RESULT_RECORD_WORDS) {
+        this.#unwritten[at] = VECTOR_UNWRITTEN;
+      }
     }
-    const words = this.#results.subarray(0, count * RESULT_RECORD_WORDS).fill(0);
-    for (let at = Result.Vector / 4; at < words.length; at += RESULT_RECORD_WORDS) {
-      words[at] = VECTOR_UNWRITTEN;
-    }
-    const bytes = new Uint8Array(words.buffer, 0, words.byteLength);
+    const bytes = new Uint8Array(this.#unwritten.buffer, 0, count * RESULT_RECORD_BYTES);
     this.ram.write(this.#region + RESULT_WINDOW_OFFSET, bytes);
-    return bytes;
+  }
+
+  #readResults(count: number): Uint32Array {
+    const [before, last] = this.#results;
+    const words =
+      before.length < count * RESULT_RECORD_WORDS ? new Uint32Array(count * RESULT_RECORD_WORDS) : before;
+    this.#results = [last, words];
+    this.ram.read(
+      this.#region + RESULT_WINDOW_OFFSET,
+      new Uint8Array(words.buffer, 0, count * RESULT_RECORD_BYTES),
+    );
+    return words;
   }
 
   /** Has a command with records carried out to the end. */
@@ -224,14 +235,19 @@ export class AArch64Guest {
     this.ram.writeU64(this.#control + Control.Results, BigInt(RESULT_WINDOW_OFFSET));
     this.ram.write(this.#region + PROBE_WINDOW_OFFSET, records);
     this.ram.writeU32(this.#control + Control.Doorbell, doorbell);
-    await this.#acknowledged(doorbell, work.what, work.position);
+    await this.#acknowledged(doorbell, work.what, work.position, work.isNear);
     this.#checkEnd(work);
   }
 
-  async #acknowledged(doorbell: number, what: string, position?: () => string): Promise<void> {
+  async #acknowledged(
+    doorbell: number,
+    what: string,
+    position?: () => string,
+    isNear?: () => boolean,
+  ): Promise<void> {
     const isDone = () => this.ram.readU32(this.#control + Control.Ack) === doorbell;
     try {
-      await this.#process.waitUntil(isDone, this.#timeLimit, what);
+      await this.#process.waitUntil(isDone, this.#timeLimit, what, isNear);
     } catch (cause) {
       if (!(cause instanceof MachineError) || position === undefined) throw cause;
       const prefix = `${this.#machine}: `;
@@ -273,19 +289,11 @@ interface Work {
   readonly count: number;
   /** How far it is, in words. */
   readonly position: () => string;
+  /** Whether it will be done within a few milliseconds. */
+  readonly isNear?: () => boolean;
 }
+
+/** Probes that are left when the end of a batch is near: more than the guest makes in one sleep of a wait. */
+const NEAR_END = 2048;
 
 export const QEMU_EXECUTABLE = 'qemu-system-aarch64';
-
-/** A control block that holds registers and else zeros. */
-function controlBlock(registers: Readonly<Record<number, bigint>>): DataView {
-  const block = new DataView(new ArrayBuffer(CONTROL_BYTES));
-  for (const [index, value] of Object.entries(registers)) {
-    block.setBigUint64(Control.Registers + 8 * Number(index), value, true);
-  }
-  return block;
-}
-
-function bytesOf(view: DataView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}

@@ -55,11 +55,20 @@ export async function probeGuest(image: LoadedImage, probes: ProbeList): Promise
     tagSlots(image, group, probes.expectedFrames);
     const installation = plan.install(group.installation, guest.region, readRam);
     guest.install(installation);
+    const runFrom = (start: number) => {
+      const end = Math.min(start + MAX_BATCH, group.slots.length);
+      const answer = guest.run(installation, group.slots.slice(start, end));
+      answer.catch(() => {}); // it is awaited later, or an earlier batch has failed
+      return answer;
+    };
+    let answering = runFrom(0);
     for (let start = 0; start < group.accesses.length; start += MAX_BATCH) {
       const end = Math.min(start + MAX_BATCH, group.accesses.length);
       const accesses = group.accesses.slice(start, end);
       const indices = group.indices.subarray(start, end);
-      const results = await guest.run(installation, group.slots.slice(start, end));
+      const results = await answering;
+      // The guest goes on while these results are read.
+      if (end < group.accesses.length) answering = runFrom(end);
       decodeResults(contextOf(image, installation, accesses, indices), results.words, outcomes, remarks);
       if (plan.intermediateRegion !== undefined) {
         withdrawMeetings(plan.intermediateRegion, guest.region, indices, outcomes, remarks);

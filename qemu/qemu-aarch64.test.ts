@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { freeRegions } from '../guest-stubs/aarch64/regions.ts';
 import type { Installation } from '../guest-stubs/aarch64/stub-plan.ts';
 import { planStub } from '../guest-stubs/aarch64/stub-plan.ts';
+import { MAX_BATCH } from '../guest-stubs/aarch64/stub-protocol.ts';
 import { Symbols } from '../guest-stubs/aarch64/symbols.ts';
 import type { Machine, MachineOptions } from '../harness/machine.ts';
 import { Access, AccessList, Privilege } from '../src/access-list.ts';
@@ -108,6 +109,30 @@ test('roots for which the stub has no second place cannot be exchanged while the
     expect(await switched?.catch(({ code }) => code)).toBe(outcome);
     expect(await physicalAddressOf(machine, 0x100_0000_0000n)).toBe(-1);
   }
+});
+
+test('probes of several batches each get their own answer, mapped or not', async () => {
+  const machine = await open();
+  await machine.load(new HandmadeTables({}).map(0x5000n, 0x12_3000n, NORMAL));
+  const count = 3 * MAX_BATCH + 5;
+  const accesses = new AccessList(count);
+  const isMapped = (index: number) => index % 3 === 0;
+  for (let index = 0; index < count; index++) {
+    accesses.set(
+      index,
+      isMapped(index) ? 0x5000 : 0x8000 + index * 0x1000,
+      0,
+      Access.Read,
+      Privilege.Supervisor,
+    );
+  }
+  const { outcomes } = await machine.probe({ accesses, expectedFrames: new Float64Array(count).fill(-1) });
+  const wrong = Array.from(outcomes.physicalAddress).findIndex(
+    (address, index) => address !== (isMapped(index) ? 0x12_3000 : -1),
+  );
+  expect(wrong).toBe(-1);
+  const last = count - 1;
+  expect(outcomes.faultAddress[last]).toBe(BigInt(0x8000 + last * 0x1000));
 });
 
 describe('a stub that breaks', () => {

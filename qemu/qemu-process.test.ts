@@ -110,6 +110,20 @@ test('a guest that never answers is killed when the time limit has passed', asyn
   expect(exists(qemu.processId)).toBe(false);
 });
 
+test.each([
+  ['near', true],
+  ['not near', false],
+])('and also while the end of its work is %s', async (_, near) => {
+  const { qemu } = start();
+  const wait = qemu.waitUntil(
+    () => false,
+    300,
+    'the end of time',
+    () => near,
+  );
+  await expect(wait).rejects.toThrow('took more than 0.3 s before the end of time and was killed');
+});
+
 test('a QEMU that refuses its arguments is reported with its status and what it said', async () => {
   const { qemu } = start({ cpu: 'no-such-model' });
   const wait = qemu.waitUntil(() => false, 10_000, 'the guest was up');

@@ -34,6 +34,8 @@ const SPIN_MS = 0.3;
 const YIELD_MS = 1;
 /** … and then sleeps between looks. */
 const SLEEP_MS = 1;
+/** Near the end of known work a wait sleeps shorter than a timer can: the guest is idle from the end to the next look. */
+const NAP_MS = 0.05;
 /** A guest that nobody has waited for in this time is stopped: it would spin at its doorbell. */
 const IDLE_MS = 10;
 
@@ -95,11 +97,17 @@ export class QemuProcess {
   /**
    * Waits until `condition` holds; it is asked again and again, without starving the event loop.
    * @param what completes "QEMU … before WHAT" in the error
+   * @param isNear whether the condition will hold soon: until then there is a sleep between looks, from then on a nap
    * @throws MachineError 'failed' if QEMU ends first, or the limit in milliseconds passes: then it is killed
    */
-  async waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
+  async waitUntil(
+    condition: () => boolean,
+    limit: number,
+    what: string,
+    isNear?: () => boolean,
+  ): Promise<void> {
     this.resume();
-    await this.#waitUntil(condition, limit, what);
+    await this.#waitUntil(condition, limit, what, isNear);
     this.#idleTimer = setTimeout(() => this.#pause(), IDLE_MS).unref();
   }
 
@@ -143,7 +151,12 @@ export class QemuProcess {
     this.#paused = false;
   }
 
-  async #waitUntil(condition: () => boolean, limit: number, what: string): Promise<void> {
+  async #waitUntil(
+    condition: () => boolean,
+    limit: number,
+    what: string,
+    isNear?: () => boolean,
+  ): Promise<void> {
     const start = performance.now();
     for (;;) {
       if (condition()) return;
@@ -153,7 +166,12 @@ export class QemuProcess {
         await this.stop();
         throw this.#failure(`QEMU took more than ${limit / 1000} s before ${what} and was killed`);
       }
-      if (waited > YIELD_MS) await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
+      if (isNear?.() === false) {
+        await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
+      } else if (isNear !== undefined && waited > YIELD_MS) {
+        Atomics.wait(NAP, 0, 0, NAP_MS);
+        await new Promise((resolve) => setImmediate(resolve));
+      } else if (waited > YIELD_MS) await new Promise((resolve) => setTimeout(resolve, SLEEP_MS));
       else if (waited > SPIN_MS) await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -178,6 +196,9 @@ export class QemuProcess {
     );
   }
 }
+
+/** Nobody wakes who naps here. */
+const NAP = new Int32Array(new SharedArrayBuffer(4));
 
 /** How a process ended, to follow "QEMU". */
 function endOf(result: Awaited<ReturnType<typeof spawn>>): string {

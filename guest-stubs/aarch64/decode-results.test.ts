@@ -240,6 +240,18 @@ test.each<[string, StubRecord, Asked, RegExp]>([
     {},
     /at 0x40002004, not at 0x40002000/,
   ],
+  [
+    'comes from an instruction that differs in the upper half of its address',
+    { vector: VECTOR_SAME_LEVEL, syndrome: 0x9600_0007, instruction: READ_EL1 | (1n << 63n) },
+    {},
+    /at 0x8000000040002000, not at 0x40002000/,
+  ],
+  [
+    'comes from a fetch at another address than the one asked for',
+    { vector: VECTOR_SAME_LEVEL, syndrome: 0x8600_0007, instruction: ADDRESS | (1n << 55n) },
+    { access: Access.Execute },
+    /at 0x80000000005000, not at 0x5000/,
+  ],
 ])('a record that %s is an error, never an outcome', (_, record, asked, message) => {
   expect(() => decode(record, asked)).toThrow(StubResultError);
   expect(() => decode(record, asked)).toThrow(message);

@@ -66,12 +66,11 @@ const RESULT_VECTOR = Result.Vector / 4;
 const RESULT_INSTRUCTION = Result.Instruction / 4;
 
 const SLOT_MASK = TAG_BYTES - 1;
-const MAX_U64 = 0xffff_ffff_ffff_ffffn;
-/** All address bits but the tag byte. */
-const BELOW_TAG = 0x00ff_ffff_ffff_ffffn;
-
+const ALL_BITS = 0xffff_ffff;
+/** Of the high word of an address: all bits but the tag byte. */
+const BELOW_TAG = 0x00ff_ffff;
 /** What a record has of ELR_EL2. */
-const LOW_HALF = 0xffffn;
+const LOW_HALF = 0xffff;
 
 /** AT alone tells whether and where, but raises no exception. */
 const KNOWN_OF_TRANSLATION =
@@ -91,6 +90,7 @@ export function decodeResults(
 ): void {
   const { faultAddressWords } = outcomes;
   const { accesses } = batch;
+  const instructions = instructionWords(batch);
   for (let record = 0; record < accesses.length; record++) {
     const at = record * RESULT_RECORD_WORDS;
     const index = batch.indices[record] as number;
@@ -108,7 +108,7 @@ export function decodeResults(
       }
     } else if ((accesses.flags(record) & AccessFlag.TranslateOnly) !== 0) {
       decodeTranslation(batch, record, results, outcomes);
-    } else if (vector === VECTOR_NONE || isCompletion(batch, record, results)) {
+    } else if (vector === VECTOR_NONE || isCompletion(batch, instructions, record, results)) {
       decodeCompletion(batch, record, results, outcomes, remarks);
     } else {
       outcomes.known[index] = KNOWN_ALL;
@@ -135,11 +135,25 @@ export function decodeResults(
   }
 }
 
+/** Where the words of the instructions that write begin, behind those that read. */
+const WRITE_WORDS = 4;
+
+/** The stub's instructions, which every exception is compared with, as words: low and high, by privilege. */
+function instructionWords({ readInstruction, writeInstruction }: BatchContext): Uint32Array {
+  const addresses = BigUint64Array.of(...readInstruction, ...writeInstruction);
+  return new Uint32Array(addresses.buffer);
+}
+
 /**
  * Whether an exception proves that the access got through: an external abort (there is no memory behind the
  * translation), or the end of a fetched data tag or undefined instruction.
  */
-function isCompletion(batch: BatchContext, record: number, results: Uint32Array): boolean {
+function isCompletion(
+  batch: BatchContext,
+  instructions: Uint32Array,
+  record: number,
+  results: Uint32Array,
+): boolean {
   const at = record * RESULT_RECORD_WORDS;
   const syndrome = results[at + RESULT_SYNDROME] as number;
   const exceptionClass = exceptionClassOf(syndrome);
@@ -151,25 +165,25 @@ function isCompletion(batch: BatchContext, record: number, results: Uint32Array)
     throw broken(batch, record, `exception at vector ${vector} with syndrome ${hex(syndrome)}`);
   }
   const isFetch = access === Access.Execute;
-  const instruction = isStageTwo
-    ? BigInt((results[at + RESULT_VECTOR] as number) >>> 16)
-    : wordsToBigInt(
-        results[at + RESULT_INSTRUCTION] as number,
-        results[at + RESULT_INSTRUCTION + 1] as number,
-      );
   if (isFetch && !isAbort(exceptionClass)) {
     if (exceptionClass === ExceptionClass.Breakpoint || exceptionClass === ExceptionClass.Unknown)
       return true;
     return false;
   }
-  const expected = isFetch
-    ? batch.accesses.address(record) - BigInt(offsetInSlot(batch.accesses, record))
-    : (access === Access.Write ? batch.writeInstruction : batch.readInstruction)[privilege];
+  const low = isStageTwo
+    ? (results[at + RESULT_VECTOR] as number) >>> 16
+    : (results[at + RESULT_INSTRUCTION] as number);
+  const high = isStageTwo ? 0 : (results[at + RESULT_INSTRUCTION + 1] as number);
+  const place = (access === Access.Write ? WRITE_WORDS : 0) + privilege * 2;
+  const { words } = batch.accesses;
+  const expectedLow = isFetch ? (words[record * 4] as number) & ~SLOT_MASK : (instructions[place] as number);
+  const expectedHigh = (isFetch ? words[record * 4 + 1] : instructions[place + 1]) as number;
   // A branch to a tagged address drops the tag (Arm ARM D8.8.1).
-  const compared = isStageTwo ? LOW_HALF : isFetch ? BELOW_TAG : MAX_U64;
-  const differing = (instruction ^ expected) & compared;
-  if (differing !== 0n) {
-    throw broken(batch, record, `exception ${hex(syndrome)} at ${hex(instruction)}, not at ${hex(expected)}`);
+  const highMask = isStageTwo ? 0 : isFetch ? BELOW_TAG : ALL_BITS;
+  const differs = ((low ^ expectedLow) & (isStageTwo ? LOW_HALF : ALL_BITS)) !== 0;
+  if (differs || ((high ^ expectedHigh) & highMask) !== 0) {
+    const [found, expected] = [wordsToBigInt(low, high), wordsToBigInt(expectedLow, expectedHigh)];
+    throw broken(batch, record, `exception ${hex(syndrome)} at ${hex(found)}, not at ${hex(expected)}`);
   }
   return isAbort(exceptionClass) && faultStatusOf(syndrome) === FAULT_STATUS_EXTERNAL_ABORT;
 }

@@ -56,6 +56,8 @@ export const STAGE_TWO_ATTRIBUTES: LeafAttributes = {
 const ENTRY_BYTES = 8;
 /** Room for tables in the region. */
 export const MAX_TABLE_BYTES = PROBE_WINDOW_OFFSET - TABLES_OFFSET;
+/** A root at level 0 and a table of every further level. */
+const FIRST_TABLES = 4;
 const LEAF = DescriptorLow.Valid | DescriptorLow.TableOrPage | DescriptorLow.AccessFlag;
 
 /**
@@ -64,7 +66,8 @@ const LEAF = DescriptorLow.Valid | DescriptorLow.TableOrPage | DescriptorLow.Acc
  */
 export class StubTables {
   readonly #form: StubTablesForm;
-  readonly #words = new Uint32Array(MAX_TABLE_BYTES / 4);
+  /** Room for the tables made so far: all of it at once would cost a small batch more than its probes. */
+  #words = new Uint32Array(0);
   /** Tables that entries lead to, both by their offset in the bytes. */
   readonly #tables = new Map<number, number>();
   #used = 0;
@@ -121,7 +124,15 @@ export class StubTables {
   #addTable(bytes = 0): number {
     const table = this.#used;
     this.#used += Math.max(bytes, 2 ** this.#form.granule.shift);
+    if (this.#used > this.#words.byteLength) this.#grow();
     return table;
+  }
+
+  #grow(): void {
+    const before = this.#words;
+    const bytes = Math.max(2 * this.#used, FIRST_TABLES * 2 ** this.#form.granule.shift);
+    this.#words = new Uint32Array(Math.min(bytes, MAX_TABLE_BYTES) / 4);
+    this.#words.set(before);
   }
 
   #link(entry: number, table: number): number {
