@@ -1,18 +1,14 @@
-import { BLOB } from '../../../guest-stubs/aarch64/blob.ts';
 import { ExceptionClass } from '../../../guest-stubs/aarch64/esr.ts';
 import { hasStageTwo } from '../../../guest-stubs/aarch64/installation.ts';
 import { operationRecords, switchOperations } from '../../../guest-stubs/aarch64/live-records.ts';
 import { readImage } from '../../../guest-stubs/aarch64/read-image.ts';
 import { freeRegions } from '../../../guest-stubs/aarch64/regions.ts';
-import { type Installation, planStub, type StubPlan } from '../../../guest-stubs/aarch64/stub-plan.ts';
+import { planStub, type StubPlan } from '../../../guest-stubs/aarch64/stub-plan.ts';
 import {
   CODE_BYTES,
-  CONTROL_BYTES,
   FLAG_LOAD_ALWAYS,
   OTHER_TABLES_OFFSET,
-  PROBE_WINDOW_OFFSET,
   REGION_BYTES,
-  RESULT_WINDOW_OFFSET,
   TABLES_OFFSET,
   VECTOR_SAME_LEVEL,
   VECTOR_USER,
@@ -21,24 +17,18 @@ import { Symbols } from '../../../guest-stubs/aarch64/symbols.ts';
 import {
   CONTROL_OFFSET,
   Control,
-  RESULT_RECORD_BYTES,
   RESULT_RECORD_WORDS,
   Result,
   VECTOR_UNWRITTEN,
 } from '../../../guest-stubs/protocol.ts';
 import { regimeHasUser } from '../../../src/aarch64/walk-regime.ts';
-import {
-  ACCESS_RECORD_BYTES,
-  ACCESS_RECORD_WORDS,
-  Access,
-  AccessFlag,
-  Privilege,
-} from '../../../src/access-list.ts';
+import { ACCESS_RECORD_WORDS, Access, AccessFlag, Privilege } from '../../../src/access-list.ts';
 import { FRAME_SIZE, hex } from '../../../src/addresses.ts';
 import type { PhysicalMemory } from '../../../src/memory/physical-memory.ts';
 import { HPFAR_NONE } from '../../../src/outcome-list.ts';
 import type { AArch64Registers } from '../../../src/registers.ts';
 import { concludeRecord } from './aarch64-conclude.ts';
+import { type Place, placesFrom, setUpPlace } from './aarch64-place.ts';
 import { addressBitsOf, checkFeatures, modelNumber, PHYSICAL_ADDRESS_BITS } from './aarch64-processor.ts';
 import { Arm64, Interrupt } from './aarch64-registers.ts';
 import { AArch64System } from './aarch64-system.ts';
@@ -66,14 +56,6 @@ const LABELS = {
     end: Symbols.batch_end_el1_nested,
   },
 } as const;
-
-/** The stub in one region under one installation. */
-interface Place extends Installation {
-  readonly region: Extent;
-  readonly words: Uint32Array;
-  readonly records: Uint32Array;
-  readonly results: Uint32Array;
-}
 
 /** An AArch64 image and the stub in one emulated processor. */
 export class AArch64UnicornGuest implements UnicornGuest {
@@ -145,8 +127,7 @@ export class AArch64UnicornGuest implements UnicornGuest {
       this.#livePlace ??= installation;
       return meets || installation !== this.#livePlace ? [] : [installation];
     }
-    const first = meets ? 2 : 0;
-    return PLACES[first + installation] as readonly number[];
+    return placesFrom(meets ? 1 : 0, installation);
   }
 
   reasonWithoutPlace(low: number, high: number): string | undefined {
@@ -284,33 +265,14 @@ export class AArch64UnicornGuest implements UnicornGuest {
   #enter(which: number): Place {
     const known = this.#places[which];
     if (known !== undefined && known === this.#place) return known;
-    const place = known ?? this.#setUp(which);
+    const region = this.#regions[which >> 1] as Extent;
+    const place = known ?? setUpPlace(this.#processor.memory, this.#plan, region, (which & 1) as 0 | 1);
     this.#places[which] = place;
     this.#place = place;
     this.#processor.memory.silence(place.region);
     this.#processor.memory.write(place.region.address + place.tablesOffset, place.tables);
     this.#system.install(place.registers);
     return place;
-  }
-
-  /** Puts a fresh stub into the region of a place. */
-  #setUp(which: number): Place {
-    const { memory } = this.#processor;
-    const region = this.#regions[which >> 1] as Extent;
-    const readMemory = (address: number, bytes: Uint8Array) => memory.read(address, bytes);
-    const installation = this.#plan.install((which & 1) as 0 | 1, region.address, readMemory);
-    const { address } = region;
-    memory.write(address, BLOB);
-    const control = memory.words(address + CONTROL_OFFSET, CONTROL_BYTES);
-    control[Control.Probes / 4] = PROBE_WINDOW_OFFSET;
-    control[Control.Results / 4] = RESULT_WINDOW_OFFSET;
-    return {
-      ...installation,
-      region,
-      words: memory.words(address, REGION_BYTES),
-      records: memory.words(address + PROBE_WINDOW_OFFSET, MAX_BATCH * ACCESS_RECORD_BYTES),
-      results: memory.words(address + RESULT_WINDOW_OFFSET, MAX_BATCH * RESULT_RECORD_BYTES),
-    };
   }
 
   /** Notes an exception and goes on where the stub's vectors would: Unicorn delivers none to the guest. */
@@ -386,11 +348,3 @@ function loadAlways(records: Uint32Array): void {
     records[at] = ((records[at] as number) | (FLAG_LOAD_ALWAYS << 16)) >>> 0;
   }
 }
-
-/** Places are numbered 2 × region + installation. By the best one: it, and the same installation elsewhere. */
-const PLACES: readonly (readonly number[])[] = [
-  [0, 2],
-  [1, 3],
-  [2, 0],
-  [3, 1],
-];
