@@ -89,6 +89,22 @@ export async function expectOutcomes(
   });
 }
 
+/** Expects outcomes of an image that `machine` may say to be unfit; it must not answer wrongly. Closes it if it ran. */
+export async function expectOutcomesOrUnfit(
+  machine: Machine,
+  image: GuestImage,
+  rows: readonly Row[],
+): Promise<void> {
+  try {
+    await machine.load(image);
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'MachineError', code: 'unfit' });
+    return;
+  }
+  await expectOutcomes(machine, image, rows);
+  await machine.close();
+}
+
 const KNOWN_OF_FAULT =
   Known.Completion | Known.FaultClass | Known.FaultStatus | Known.Syndrome | Known.FaultAddress;
 
