@@ -235,7 +235,7 @@ function decodeCompletion(
   }
   const offset = offsetInFrame(batch.accesses, record);
   const frame = parFrame(low, high);
-  const isTypeKnown = batch.isFetchTypeKnown || batch.accesses.access(record) !== Access.Execute;
+  const isTypeKnown = isTypeObservable(batch, record);
   outcomes.known[index] = isTypeKnown ? KNOWN_ALL : KNOWN_ALL & ~(Known.MemoryType | Known.Shareability);
   setPlace(outcomes, index, frame, offset, parMemoryType(low, high));
 
@@ -285,15 +285,19 @@ function decodeCachedCompletion(
   }
   outcomes.known[index] = KNOWN_OF_UNLOCATED | Known.PhysicalAddress;
   setPlace(outcomes, index, seen, offset, 0);
-  const isTypeKnown = batch.isFetchTypeKnown || batch.accesses.access(record) !== Access.Execute;
   if (parFailed(low) || parFrame(low, high) !== seen) {
     remarks.set(index, 'the access went where the tables, which AT walks anew, do not lead');
     return;
   }
-  if (!isTypeKnown) return;
+  if (!isTypeObservable(batch, record)) return;
   outcomes.known[index] = KNOWN_ALL;
   outcomes.memoryType[index] = parMemoryType(low, high);
   outcomes.ensureTranslated()[index] = Translated.MemoryType;
+}
+
+/** Whether AT tells the memory type of the access: beside a fetch it is asked for a read, which may be of another type. */
+function isTypeObservable(batch: BatchContext, record: number): boolean {
+  return batch.isFetchTypeKnown || batch.accesses.access(record) !== Access.Execute;
 }
 
 /** The frame that the data tag names which the access found; −1 if it found something else; undefined if nothing. */

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCommand as run, runInterruptible as runWith } from '../../test/support/run-command.ts';
 import type { Report } from '../report.ts';
-import { runCommandLine } from './command-line.ts';
 import { Interrupted } from './io.ts';
 
 const LAYOUT = `architecture: x64
@@ -38,27 +38,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
-
-async function run(...args: readonly string[]) {
-  return await runWith(new AbortController().signal, args);
-}
-
-async function runWith(interrupted: AbortSignal, args: readonly string[]) {
-  let out = '';
-  let err = '';
-  const status = await runCommandLine(args, {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    colours: false,
-    showsProgress: false,
-    interrupted,
-  });
-  return { status, out, err };
-}
 
 describe('usage', () => {
   test('help and version end with 0', async () => {

@@ -1,24 +1,8 @@
 import { expect, test, vi } from 'vitest';
-import { runCommandLine } from './command-line.ts';
+import { runCommand as run } from '../../test/support/run-command.ts';
 
 // Every case of a machine is run, some hundred guests.
 vi.setConfig({ testTimeout: 120_000 });
-
-async function run(...args: readonly string[]) {
-  const text = { out: '', err: '' };
-  const status = await runCommandLine(args, {
-    out: (more) => {
-      text.out += more;
-    },
-    err: (more) => {
-      text.err += more;
-    },
-    colours: false,
-    showsProgress: false,
-    interrupted: new AbortController().signal,
-  });
-  return { status, ...text };
-}
 
 test('tlb says of every change what its flush is worth on the machine', async () => {
   const { status, out } = await run('tlb', '--machine', 'unicorn');

@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCommandLine } from '../../harness/cli/command-line.ts';
 import { loadInput } from '../../harness/inputs/load-input.ts';
 import type { GuestImage, Machine } from '../../harness/machine.ts';
 import { unicornX64 } from '../../harness/machines/unicorn/unicorn-x64.ts';
@@ -10,6 +9,7 @@ import { OutcomeList } from '../../src/outcome-list.ts';
 import { createWalker } from '../../src/walker.ts';
 import { expectOutcomes, type Row } from '../machines/expectations.ts';
 import { ALL, Code, faults, lands } from '../machines/x64-rows.ts';
+import { runCommand } from '../support/run-command.ts';
 import {
   CODE,
   CODE_FRAME,
@@ -159,21 +159,7 @@ describe.each([qemuX64, unicornX64])('the examples of the introductions to pagin
 });
 
 describe('the same tables as an example of mmucheck explain', () => {
-  async function explain(address: string) {
-    const text = { out: '', err: '' };
-    const status = await runCommandLine(['explain', CAPTURE, address, '--machine', 'unicorn'], {
-      out: (more) => {
-        text.out += more;
-      },
-      err: (more) => {
-        text.err += more;
-      },
-      colours: false,
-      showsProgress: false,
-      interrupted: new AbortController().signal,
-    });
-    return { status, ...text };
-  }
+  const explain = (address: string) => runCommand('explain', CAPTURE, address, '--machine', 'unicorn');
 
   test('the capture holds these tables and registers', async () => {
     const { memory, registers } = await loadInput(CAPTURE);
